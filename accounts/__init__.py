@@ -1,0 +1,1 @@
+"""People: the first administrator, signing in and out."""

@@ -1,0 +1,9 @@
+"""The person behind a session."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+
+
+class User(AbstractUser):
+    """Signs in with `username`, which is also the name shown. `is_staff`: may manage models."""

@@ -1,0 +1,130 @@
+"""Conversations: each a tree of messages, of which one path from the root to `leaf` is shown."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import models
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def owned_by(self, user: User) -> Self:
+        return self.filter(owner=user)
+
+    def listed(self) -> Self:
+        return self.filter(deleted_at=None)
+
+
+class Conversation(models.Model):
+    """`draft`: text that was refused and waits in the composer. `deleted_at`: can be undone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="conversations"
+    )
+    title = models.CharField(max_length=200, blank=True)
+    model = models.ForeignKey("models_app.CatalogEntry", models.SET_NULL, null=True, blank=True)
+    leaf = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, related_name="+")
+    draft = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now_add=True, help_text="time of the last turn")
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-updated_at",)
+        indexes = (
+            models.Index(fields=["owner", "deleted_at", "-updated_at"], name="conversation_list"),
+        )
+
+    def __str__(self) -> str:
+        return self.title or "New chat"
+
+
+class MessageState(models.TextChoices):
+    """Only ever moves forward; everything from DONE on is settled."""
+
+    QUEUED = "queued"
+    LOADING = "loading"
+    PREFILL = "prefill"
+    STREAMING = "streaming"
+    DONE = "done"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+RUNNING_STATES = (
+    MessageState.QUEUED,
+    MessageState.LOADING,
+    MessageState.PREFILL,
+    MessageState.STREAMING,
+)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def running(self) -> Self:
+        return self.filter(state__in=RUNNING_STATES)
+
+
+class Message(models.Model):
+    """One message of the tree. An assistant message's id is also its generation's id.
+
+    `client_id` is made by the browser for a user message: the same one twice is stored once.
+    `finish_reason` "length" marks an answer that was cut by the window or `max_tokens`.
+    """
+
+    class Role(models.TextChoices):
+        USER = "user"
+        ASSISTANT = "assistant"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="messages")
+    parent = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="children"
+    )
+    role = models.CharField(max_length=16, choices=Role)
+    state = models.CharField(max_length=16, choices=MessageState, default=MessageState.DONE)
+    text = models.TextField(blank=True)
+    client_id = models.UUIDField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    model_name = models.CharField(max_length=255, blank=True)
+    finish_reason = models.CharField(max_length=16, blank=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    time_to_first_token = models.FloatField(null=True, blank=True, help_text="seconds")
+    decode_seconds = models.FloatField(null=True, blank=True)
+    total_seconds = models.FloatField(null=True, blank=True)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["conversation", "client_id"], name="same_client_id_is_same_message"
+            ),
+        )
+        indexes = (models.Index(fields=["state"], name="message_state"),)
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.id}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in RUNNING_STATES
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Speed of decoding: tokens after the first, over the time they took."""
+        if self.decode_seconds and self.completion_tokens > 1:
+            return (self.completion_tokens - 1) / self.decode_seconds
+        return None

@@ -1,0 +1,1 @@
+"""The engine of Minerva: runs language models in processes of their own. Knows nothing of Django."""

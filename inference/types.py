@@ -1,0 +1,177 @@
+"""What travels between web, service and runner: plain values, no behaviour.
+
+All are frozen msgspec structs, so one definition serves memory, msgpack and type checking.
+Counts are tokens, durations are seconds, sizes are bytes, fractions are 0..1 unless a name says
+otherwise.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from inference.errors import ErrorInfo
+
+Role = Literal["system", "user", "assistant"]
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    role: Role
+    content: str
+
+
+class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
+    """How the next token is chosen. `seed` None: a fresh one. `max_tokens` None: to the window's end.
+
+    Bounds are checked by `inference.limits.check_sampling`, before anything is queued.
+    """
+
+    temperature: float = 0.8
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything needed to load a model. `model_id` is the catalog's id and the service's key."""
+
+    model_id: str
+    name: str
+    path: str
+    context_window: int | None = None
+
+
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One completion. The caller chooses `generation_id`; the same id twice is the same generation."""
+
+    generation_id: str
+    model: ModelSpec
+    messages: tuple[ChatMessage, ...]
+    sampling: SamplingParams = SamplingParams()
+    user: str = ""
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+class Timings(msgspec.Struct, frozen=True, kw_only=True):
+    """Measured in the service, from the arrival of the request.
+
+    `time_to_first_token` None: no token came. `decode` runs from the first token to the last.
+    """
+
+    time_to_first_token: float | None
+    decode: float
+    total: float
+
+
+# -- events of the generation log ---------------------------------------------------------------
+
+
+class Queued(msgspec.Struct, frozen=True, tag="queued"):
+    """`position` 1 is next in line."""
+
+    position: int
+
+
+class Loading(msgspec.Struct, frozen=True, tag="loading"):
+    fraction: float
+
+
+class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
+    num_computed_tokens: int
+    prompt_tokens: int
+
+
+class Delta(msgspec.Struct, frozen=True, tag="delta"):
+    """Newly generated text: whole UTF-8 characters, stop sequences already held back.
+
+    `num_tokens`: completion tokens so far, for the live tokens/s.
+    """
+
+    text: str
+    num_tokens: int
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """Terminal. The completion ended by itself, at its limit, or by Stop."""
+
+    reason: FinishReason
+    usage: Usage
+    timings: Timings
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Terminal. Text of earlier deltas stays valid. `usage` None: nothing was computed."""
+
+    error: ErrorInfo
+    usage: Usage | None = None
+    timings: Timings | None = None
+
+
+Event = Queued | Loading | Prefill | Delta | Finished | Failed
+TERMINAL = (Finished, Failed)
+
+
+class LoggedEvent(msgspec.Struct, frozen=True):
+    """An event and its place in the log. Numbers start at 1 and have no gaps."""
+
+    number: int
+    event: Event
+
+
+# -- status -------------------------------------------------------------------------------------
+
+
+class ModelState(StrEnum):
+    UNLOADED = "unloaded"
+    LOADING = "loading"
+    READY = "ready"
+    UNLOADING = "unloading"
+    FAILED = "failed"
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What is true of one model now. `device`: "CPU", "CUDA: NVIDIA …", "Metal".
+
+    `fallback`: why the model is not where it was first tried, "" when it is.
+    `error`: set in FAILED. `memory`: resident bytes of the runner process.
+    """
+
+    model_id: str
+    state: ModelState
+    fraction: float = 0.0
+    device: str = ""
+    fallback: str = ""
+    error: ErrorInfo | None = None
+    context_window: int = 0
+    num_running: int = 0
+    num_waiting: int = 0
+    memory: int = 0
+    load_seconds: float = 0.0
+    runner_pid: int = 0
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Models that are not listed are unloaded. `generations`: ids still running."""
+
+    pid: int
+    models: tuple[ModelStatus, ...] = ()
+    generations: tuple[str, ...] = ()

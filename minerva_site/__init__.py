@@ -1,0 +1,1 @@
+"""Wiring of the parts: settings, addresses, server, the serve command, health. No domain code."""

@@ -1,0 +1,69 @@
+"""Every MINERVA_* setting: its type, default and meaning, in one place.
+
+`docs/settings.md` is made from this class (`manage.py settings_table`); a test compares the two.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Configuration(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="MINERVA_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("minerva", appauthor=False),
+        description="Where everything is kept: database, models, logs, secret key. Mode 0700.",
+    )
+    host: str = Field("127.0.0.1", description="Address the web server listens on.")
+    port: int = Field(
+        8463, ge=0, le=65535, description="Port of the web server; 0 takes a free one."
+    )
+    debug: bool = Field(False, description="Django's debug pages. For development only.")
+    model_dirs: list[Path] = Field(
+        default_factory=list,
+        description=(
+            "Further folders with GGUF files, used in place and never written to. "
+            'A JSON list: ["/data/models"].'
+        ),
+    )
+    context_window: int = Field(
+        8192,
+        ge=256,
+        le=1_048_576,
+        description="Largest context window given to a model, in tokens; never above the model's own.",
+    )
+    max_sequences: int = Field(
+        8, ge=1, le=64, description="Sequences one model computes together; more wait in the queue."
+    )
+    threads: int = Field(
+        0, ge=0, le=512, description="Threads a model computes with; 0: one for each physical core."
+    )
+    gpu_layers: int = Field(
+        -1, ge=-1, le=1000, description="Layers put on the GPU; -1: as many as there are, 0: none."
+    )
+    idle_unload_seconds: int = Field(
+        900, ge=0, description="A model nobody used for this long is unloaded; 0: never."
+    )
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
+
+    @property
+    def database_path(self) -> Path:
+        return self.data_dir / "minerva.sqlite3"
+
+    @property
+    def inference_socket(self) -> Path:
+        return self.data_dir / "run" / "inference.sock"
+
+
+@cache
+def configuration() -> Configuration:
+    return Configuration()

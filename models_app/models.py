@@ -1,0 +1,65 @@
+"""One row for each model file that was found."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Self
+
+from django.db import models
+
+from inference.types import ModelSpec
+
+
+class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
+    def present(self) -> Self:
+        return self.filter(is_missing=False)
+
+    def usable(self) -> Self:
+        return self.present().filter(problem="")
+
+
+class CatalogEntry(models.Model):
+    """A model file and what its own metadata says of it. `problem` "": it can be loaded."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    path = models.CharField(max_length=4096, unique=True)
+    name = models.CharField(max_length=255)
+    architecture = models.CharField(max_length=64, blank=True)
+    num_parameters = models.BigIntegerField(default=0)
+    quantization = models.CharField(max_length=32, blank=True)
+    context_length = models.PositiveBigIntegerField(default=0, help_text="tokens, as trained")
+    size = models.BigIntegerField(default=0, help_text="bytes on disk")
+    modified_ns = models.BigIntegerField(default=0, help_text="the file's mtime when it was read")
+    has_chat_template = models.BooleanField(default=False)
+    problem = models.CharField(max_length=500, blank=True)
+    is_missing = models.BooleanField(default=False, help_text="was here, is not any more")
+    is_default = models.BooleanField(default=False)
+    found_at = models.DateTimeField(auto_now_add=True)
+
+    objects = CatalogEntryQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "path")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_model",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.problem and not self.is_missing
+
+    @property
+    def file_name(self) -> str:
+        return Path(self.path).name
+
+    @property
+    def spec(self) -> ModelSpec:
+        return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
