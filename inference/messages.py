@@ -1,0 +1,147 @@
+"""What is said over the two sockets: client ↔ service, and service ↔ runner.
+
+Each is a tagged struct, framed by `inference.wire`. A client's connection carries one command and
+its replies; a runner's socket carries both directions for the runner's whole life. Either side
+ends by closing: a runner whose socket reaches its end exits.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from inference.errors import ErrorInfo
+from inference.types import (
+    ChatMessage,
+    Event,
+    GenerationRequest,
+    LoggedEvent,
+    ModelSpec,
+    SamplingParams,
+    ServiceStatus,
+)
+
+# -- client → service -----------------------------------------------------------------------------
+
+
+class Generate(msgspec.Struct, frozen=True, tag="generate"):
+    request: GenerationRequest
+
+
+class Attach(msgspec.Struct, frozen=True, tag="attach"):
+    generation_id: str
+    after: int = 0
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    generation_id: str
+
+
+class Forget(msgspec.Struct, frozen=True, tag="forget"):
+    generation_id: str
+
+
+class Load(msgspec.Struct, frozen=True, tag="load"):
+    spec: ModelSpec
+
+
+class Unload(msgspec.Struct, frozen=True, tag="unload"):
+    model_id: str
+
+
+class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
+    pass
+
+
+Command = Generate | Attach | Stop | Forget | Load | Unload | GetStatus
+
+# -- service → client -----------------------------------------------------------------------------
+
+
+class Done(msgspec.Struct, frozen=True, tag="done"):
+    """The command was taken; nothing more follows."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    error: ErrorInfo
+
+
+class Logged(msgspec.Struct, frozen=True, tag="logged"):
+    """One event of an attached log; the one with a terminal event is the last."""
+
+    event: LoggedEvent
+
+
+class StatusReply(msgspec.Struct, frozen=True, tag="status"):
+    status: ServiceStatus
+
+
+Reply = Done | Refused | Logged | StatusReply
+
+# -- service → runner -----------------------------------------------------------------------------
+
+
+class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One link of the fallback chain. `gpu_layers` -1: all. `threads` 0: one a physical core."""
+
+    context_window: int = 8192
+    max_sequences: int = 8
+    threads: int = 0
+    gpu_layers: int = -1
+    use_extra_bufts: bool = True
+
+
+class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
+    """The first message a runner gets, and the only one of its kind."""
+
+    spec: ModelSpec
+    settings: LoadSettings
+
+
+class Start(msgspec.Struct, frozen=True, tag="start"):
+    generation_id: str
+    messages: tuple[ChatMessage, ...]
+    sampling: SamplingParams
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    generation_id: str
+
+
+RunnerCommand = LoadModel | Start | Cancel
+
+# -- runner → service -----------------------------------------------------------------------------
+
+
+class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
+    fraction: float
+
+
+class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
+    """Said after a one-token decode came back: the model really computes."""
+
+    device: str
+    context_window: int
+
+
+class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
+    """The runner exits after this."""
+
+    error: ErrorInfo
+
+
+class Emitted(msgspec.Struct, frozen=True, tag="emitted"):
+    """An event of one generation; its timings are the runner's own, from the arrival of Start."""
+
+    generation_id: str
+    event: Event
+
+
+class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
+    """Once a second from a thread of its own. `num_steps` grows with each pass of the engine loop."""
+
+    num_steps: int
+    num_running: int
+    num_waiting: int
+
+
+RunnerReport = LoadProgress | Loaded | LoadFailed | Emitted | Heartbeat
