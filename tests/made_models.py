@@ -1,0 +1,262 @@
+"""Real GGUF models of 1–3 MB that a test makes itself, in a fraction of a second.
+
+*random*: random weights, real attention, deterministic under greedy decoding: right for batches,
+caches, cancelling and limits. *scripted*: attention and MLP add nothing, so the next token is a
+function of the last one, and the completion is exactly the given text, whatever the prompt and the
+sampling. Both have a real byte-level tokenizer: one token for each byte of a prompt, and ChatML's
+special tokens. Chunks of a script are tokens that no prompt can tokenise to (no merge leads to
+them), so a prompt, even one that quotes the script, always ends in a token that starts it.
+
+Slowness is real: more `layers` and `width` make every token cost more (30 and 576, a 135M model's
+shape, make a file of about 220 MB and some 20 ms a token on two cores).
+
+By hand: `python -m tests.made_models scripted OUT.gguf --text-file F`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
+    "{{ message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+IM_END = 256 + SPECIAL_TOKENS.index("<|im_end|>")
+# No UTF-8 text holds these bytes, so the one merge a tokenizer must have never applies.
+UNREACHABLE = b"\xfe\xff"
+FIRST_ADDED = 256 + len(SPECIAL_TOKENS) + 1
+
+HEAD_SIZE = 32
+WINNING_LOGIT = 1000.0
+
+Matrix = npt.NDArray[np.float32]
+
+
+def write_random_model(
+    path: Path,
+    *,
+    context_length: int = 2048,
+    seed: int = 0,
+    layers: int = 2,
+    width: int = 64,
+    chat_template: str | None = CHATML,
+) -> Path:
+    """A model whose completions are arbitrary bytes; it never ends by itself."""
+    generator = np.random.default_rng(seed)
+    embedding = _normal(generator, FIRST_ADDED, width)
+    output = _normal(generator, FIRST_ADDED, width) * np.float32(np.sqrt(width))
+    output[256:] = 0.0  # a special token never wins against the best of 256 random logits
+    writer = _writer(path, [], context_length, layers, width, chat_template)
+    _add_tensors(writer, embedding, output, generator, layers=layers, contributing=True)
+    return _write(writer, path)
+
+
+def write_scripted_model(
+    path: Path,
+    text: str,
+    *,
+    context_length: int = 2048,
+    eos: bool = True,
+    loop: bool = False,
+    layers: int = 1,
+    width: int = 64,
+    chat_template: str | None = CHATML,
+) -> Path:
+    """A model that answers `text` and ends; with `loop` says it over and over; without `eos` its
+    last chunk for ever. Characters of several bytes are mostly split over two tokens."""
+    generator = np.random.default_rng(0)
+    chunks = split_script(text.encode())
+    script = [_token_id(chunk, FIRST_ADDED + index) for index, chunk in enumerate(chunks)]
+    embedding, output = _chain(script, width, eos=eos, loop=loop, generator=generator)
+    writer = _writer(path, chunks, context_length, layers, width, chat_template)
+    _add_tensors(writer, embedding, output, generator, layers=layers, contributing=False)
+    return _write(writer, path)
+
+
+def split_script(data: bytes) -> list[bytes]:
+    """Cut into chunks of about four bytes, each unlike all others, as a vocabulary has no duplicates
+    (text that repeats itself gets longer chunks)."""
+    seen = {UNREACHABLE, *(token.encode() for token in SPECIAL_TOKENS)}
+    chunks: list[bytes] = []
+    start = 0
+    for size in cycle((4, 3, 5)):
+        end = start + size
+        while data[start:end] in seen and end < len(data):
+            end += 1
+        if start >= len(data):
+            return chunks
+        chunks.append(data[start:end])
+        while len(chunks) > 1 and (chunks[-1] in seen or len(chunks[-1]) == 1):
+            last = chunks.pop()
+            seen.discard(chunks[-1])
+            chunks[-1] += last
+        seen.add(chunks[-1])
+        start = end
+    raise AssertionError("cycle never ends")
+
+
+def _token_id(chunk: bytes, added: int) -> int:
+    if chunk == b"\n":
+        raise ValueError("every prompt ends in a newline, so it cannot be the whole script")
+    return chunk[0] if len(chunk) == 1 else added
+
+
+def _chain(
+    script: list[int], width: int, *, eos: bool, loop: bool, generator: np.random.Generator
+) -> tuple[Matrix, Matrix]:
+    """Embeddings of ±1 (their norm is 1, in any precision), all tokens outside the script alike;
+    the output row of each script token is the embedding of the one before it."""
+    num_tokens = FIRST_ADDED + len(script)
+    signs = generator.integers(0, 2, size=(num_tokens, width)).astype(np.float32) * 2 - 1
+    start = signs[0].copy()
+    embedding = np.tile(start, (num_tokens, 1))
+    embedding[script] = signs[script]
+    if loop and script:
+        embedding[script[-1]] = start
+    output = np.zeros((num_tokens, width), np.float32)
+    for last, following in zip([0, *script], [*script, IM_END], strict=True):
+        output[following] += embedding[last] if following != IM_END or (eos and not loop) else 0
+    if script and not eos and not loop:
+        output[script[-1]] += embedding[script[-1]]
+    return embedding, output * np.float32(WINNING_LOGIT / width)
+
+
+def _normal(generator: np.random.Generator, rows: int, columns: int) -> Matrix:
+    scale = np.float32(1 / np.sqrt(columns))
+    return generator.standard_normal((rows, columns), dtype=np.float32) * scale
+
+
+def _writer(
+    path: Path,
+    chunks: list[bytes],
+    context_length: int,
+    layers: int,
+    width: int,
+    chat_template: str | None,
+) -> gguf.GGUFWriter:
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_name(path.stem)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
+    writer.add_context_length(context_length)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(2 * width)
+    writer.add_head_count(width // HEAD_SIZE)
+    writer.add_head_count_kv(width // HEAD_SIZE)
+    writer.add_rope_dimension_count(HEAD_SIZE)
+    writer.add_layer_norm_rms_eps(1e-5)
+    _add_tokenizer(writer, chunks)
+    if chat_template is not None:
+        writer.add_chat_template(chat_template)
+    return writer
+
+
+def _add_tokenizer(writer: gguf.GGUFWriter, chunks: list[bytes]) -> None:
+    letters = dict(_byte_letters())
+    tokens = [letters[byte] for byte in range(256)]
+    tokens += SPECIAL_TOKENS
+    tokens += ["".join(letters[byte] for byte in chunk) for chunk in [UNREACHABLE, *chunks]]
+    if len(chunks) == 1 and len(chunks[0]) == 1:
+        tokens[-1] = "<|unused|>"
+    types = [gguf.TokenType.NORMAL] * len(tokens)
+    types[256 : 256 + len(SPECIAL_TOKENS)] = [gguf.TokenType.CONTROL] * len(SPECIAL_TOKENS)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    writer.add_token_merges([" ".join(letters[byte] for byte in UNREACHABLE)])
+    writer.add_bos_token_id(256)
+    writer.add_eos_token_id(IM_END)
+    writer.add_add_bos_token(False)
+
+
+def _byte_letters() -> Iterator[tuple[int, str]]:
+    """GPT-2's printable letter for each byte: itself where it prints, else one above U+0100."""
+    moved = 0
+    for byte in range(256):
+        if 33 <= byte <= 126 or 161 <= byte <= 172 or 174 <= byte <= 255:
+            yield byte, chr(byte)
+        else:
+            yield byte, chr(256 + moved)
+            moved += 1
+
+
+def _add_tensors(
+    writer: gguf.GGUFWriter,
+    embedding: Matrix,
+    output: Matrix,
+    generator: np.random.Generator,
+    *,
+    layers: int,
+    contributing: bool,
+) -> None:
+    width = embedding.shape[1]
+    writer.add_tensor("token_embd.weight", embedding.astype(np.float16))
+    writer.add_tensor("output.weight", output.astype(np.float16))
+    writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+    block = list(_block(generator, width, contributing=contributing))
+    for layer in range(layers):
+        for name, tensor in block:
+            writer.add_tensor(f"blk.{layer}.{name}.weight", tensor)
+
+
+def _block(
+    generator: np.random.Generator, width: int, *, contributing: bool
+) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
+    shapes = {
+        "attn_q": (width, width),
+        "attn_k": (width, width),
+        "attn_v": (width, width),
+        "attn_output": (width, width),
+        "ffn_gate": (2 * width, width),
+        "ffn_up": (2 * width, width),
+        "ffn_down": (width, 2 * width),
+    }
+    yield "attn_norm", np.ones(width, np.float32)
+    yield "ffn_norm", np.ones(width, np.float32)
+    for name, shape in shapes.items():
+        silent = not contributing and name in ("attn_output", "ffn_down")
+        tensor = np.zeros(shape, np.float32) if silent else _normal(generator, *shape)
+        yield name, tensor.astype(np.float16)
+
+
+def _write(writer: gguf.GGUFWriter, path: Path) -> Path:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write a small GGUF model for trying things out.")
+    parser.add_argument("kind", choices=["random", "scripted"])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--text-file", type=Path, help="what the scripted model answers")
+    parser.add_argument("--context-length", type=int, default=2048)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--loop", action="store_true", help="say the text over and over")
+    options = parser.parse_args()
+    shape = {name: getattr(options, name) for name in ("context_length", "layers", "width")}
+    if options.kind == "random":
+        write_random_model(options.path, **shape)
+    elif options.text_file is None:
+        parser.error("a scripted model needs --text-file")
+    else:
+        text = options.text_file.read_text(encoding="utf-8")
+        write_scripted_model(options.path, text, loop=options.loop, **shape)
+
+
+if __name__ == "__main__":
+    main()
