@@ -1,4 +1,4 @@
-"""Real GGUF models of 1–3 MB that a test makes itself, in a fraction of a second.
+"""Real GGUF models of 1-3 MB that a test makes itself, in a fraction of a second.
 
 *random*: random weights, real attention, deterministic under greedy decoding: right for batches,
 caches, cancelling and limits. *scripted*: attention and MLP add nothing, so the next token is a
