@@ -1,0 +1,12 @@
+"""Where web and worker get their client of the inference service."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from inference.client import InferenceClient
+
+
+def inference_client() -> InferenceClient:
+    """Holds no connection, so each caller may make its own."""
+    return InferenceClient(settings.INFERENCE_SOCKET)
