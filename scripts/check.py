@@ -1,0 +1,132 @@
+"""Every check in order, from fast to slow; stops at the first that fails and says which.
+
+`python scripts/check.py all` is `make test`; `lint` leaves the tests out; `format` mends instead of
+complaining. The browser tests are a pytest run of their own: Playwright leaves an event loop
+running, and asyncio tests after it would fail.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.etree import ElementTree
+
+from report import elapsed, say
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+Step = tuple[str, list[str]]
+
+
+def lint_steps() -> list[Step]:
+    return [
+        ("ruff: faults and style", [tool("ruff"), "check", "."]),
+        ("ruff: form", [tool("ruff"), "format", "--check", "."]),
+        ("import rules between the parts", [tool("lint-imports"), "--no-cache"]),
+        ("templates: form", [tool("djade"), "--target-version=5.2", "--check", *templates()]),
+        ("types (mypy, strict)", [tool("mypy"), "."]),
+        (
+            "migrations are complete",
+            [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+        ),
+    ]
+
+
+def format_steps() -> list[Step]:
+    return [
+        ("ruff: what it can mend", [tool("ruff"), "check", "--fix", "."]),
+        ("ruff: form", [tool("ruff"), "format", "."]),
+        ("templates: form", [tool("djade"), "--target-version=5.2", *templates()]),
+    ]
+
+
+def test_steps(reports: Path) -> list[Step]:
+    pytest = [sys.executable, "-m", "pytest", "-q"]
+    return [
+        (
+            "tests: units, pages, engine, processes",
+            [*pytest, "tests", "--ignore=tests/e2e", f"--junitxml={reports / 'tests.xml'}"],
+        ),
+        (
+            "tests: the running product in a browser",
+            [*pytest, "tests/e2e", f"--junitxml={reports / 'e2e.xml'}"],
+        ),
+    ]
+
+
+def tool(name: str) -> str:
+    return str(BIN / name)
+
+
+def templates() -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("templates/**/*.html"))
+
+
+def check(steps: list[Step]) -> None:
+    """Raises SystemExit with the first step's status that is not 0."""
+    for number, (name, command) in enumerate(steps, start=1):
+        say(f"\n[{number}/{len(steps)}] {name}")
+        started_at = time.monotonic()
+        status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+        if status != 0:
+            say(f"\nStopped at: {name}. To run it alone: {shown(command)}")
+            raise SystemExit(status)
+        say(f"      fine ({elapsed(time.monotonic() - started_at)})")
+
+
+def environment() -> dict[str, str]:
+    """Settings of the person's own Minerva must not reach the tests."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("MINERVA_")}
+    if "MINERVA_REQUIRE_BROWSER" in os.environ:
+        own["MINERVA_REQUIRE_BROWSER"] = os.environ["MINERVA_REQUIRE_BROWSER"]
+    return own
+
+
+def shown(command: list[str]) -> str:
+    parts = [part.replace(f"{ROOT}/", "") for part in command if not part.startswith("--junit")]
+    return " ".join(parts)
+
+
+def count(reports: Path) -> Counter[str]:
+    """Passed, failed and skipped of all pytest runs together."""
+    total = Counter[str]()
+    for report in sorted(reports.glob("*.xml")):
+        for suite in ElementTree.parse(report).iter("testsuite"):  # noqa: S314  # we wrote it
+            failed = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped = int(suite.get("skipped", 0))
+            total["passed"] += int(suite.get("tests", 0)) - failed - skipped
+            total["failed"] += failed
+            total["skipped"] += skipped
+    return total
+
+
+def run_all() -> None:
+    started_at = time.monotonic()
+    with TemporaryDirectory(prefix="minerva-check-") as folder:
+        try:
+            check(lint_steps() + test_steps(Path(folder)))
+        finally:
+            total = count(Path(folder))
+            say(
+                f"\n{total['passed']} passed, {total['failed']} failed, "
+                f"{total['skipped']} skipped in {elapsed(time.monotonic() - started_at)}"
+            )
+
+
+COMMANDS: dict[str, Callable[[], None]] = {
+    "all": run_all,
+    "lint": lambda: check(lint_steps()),
+    "format": lambda: check(format_steps()),
+}
+
+if __name__ == "__main__":
+    try:
+        COMMANDS[sys.argv[1]]()
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted.")
