@@ -48,6 +48,7 @@ def write_random_model(
     seed: int = 0,
     layers: int = 2,
     width: int = 64,
+    name: str = "",
     chat_template: str | None = CHATML,
 ) -> Path:
     """A model whose completions are arbitrary bytes; it never ends by itself."""
@@ -55,7 +56,7 @@ def write_random_model(
     embedding = _normal(generator, FIRST_ADDED, width)
     output = _normal(generator, FIRST_ADDED, width) * np.float32(np.sqrt(width))
     output[256:] = 0.0  # a special token never wins against the best of 256 random logits
-    writer = _writer(path, [], context_length, layers, width, chat_template)
+    writer = _writer(path, [], context_length, layers, width, name, chat_template)
     _add_tensors(writer, embedding, output, generator, layers=layers, contributing=True)
     return _write(writer, path)
 
@@ -69,6 +70,7 @@ def write_scripted_model(
     loop: bool = False,
     layers: int = 1,
     width: int = 64,
+    name: str = "",
     chat_template: str | None = CHATML,
 ) -> Path:
     """A model that answers `text` and ends; with `loop` says it over and over; without `eos` its
@@ -77,7 +79,7 @@ def write_scripted_model(
     chunks = split_script(text.encode())
     script = [_token_id(chunk, FIRST_ADDED + index) for index, chunk in enumerate(chunks)]
     embedding, output = _chain(script, width, eos=eos, loop=loop, generator=generator)
-    writer = _writer(path, chunks, context_length, layers, width, chat_template)
+    writer = _writer(path, chunks, context_length, layers, width, name, chat_template)
     _add_tensors(writer, embedding, output, generator, layers=layers, contributing=False)
     return _write(writer, path)
 
@@ -141,10 +143,11 @@ def _writer(
     context_length: int,
     layers: int,
     width: int,
+    name: str,
     chat_template: str | None,
 ) -> gguf.GGUFWriter:
     writer = gguf.GGUFWriter(path, "llama")
-    writer.add_name(path.stem)
+    writer.add_name(name or path.stem)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_context_length(context_length)
     writer.add_embedding_length(width)
