@@ -1,2 +1,8 @@
 // The scripts that every page has. Each listens on document, so fragments need no set-up.
 import "./theme.js";
+import "./sidebar.js";
+import "./menu.js";
+import "./dialog.js";
+import "./toast.js";
+import "./request-errors.js";
+import "./slider.js";
