@@ -1,0 +1,189 @@
+"""Keeps the catalog equal to what lies in the model folders, and knows the default model."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from inference.errors import ModelFileInvalid
+from inference.gguf_header import GGUFHeader
+from inference.gguf_metadata import one_line
+from inference.gguf_model import PART_NAME, read_model
+from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
+from models_app.models import CatalogEntry
+
+REFRESH_SECONDS = 3.0
+UNHELPFUL_NAME = re.compile(r"[0-9a-fA-F]{32,}|.*[/\\].*|model|models|hub|\.", re.DOTALL)
+
+logger = logging.getLogger(__name__)
+
+
+def scan(*, reread: bool = False) -> None:
+    """Bring the catalog up to date. Reads only files that changed, writes only rows that did.
+
+    `reread`: read all of them again. Called by the worker each minute and, throttled (`refresh`),
+    before a page shows the catalog; two scans at once do no harm.
+    """
+    known = {entry.path: entry for entry in CatalogEntry.objects.all()}
+    for found in find_models(settings.MODEL_DIRS):
+        entry = known.pop(_stored(found.path), None)
+        if reread or entry is None or entry.is_missing or _is_changed(entry, found):
+            _record(found)
+    _mark_missing(known.values())
+    _choose_first_default()
+
+
+def refresh() -> None:
+    """`scan`, unless this process did so within the last few seconds."""
+    _throttle.run(scan)
+
+
+def default_entry() -> CatalogEntry | None:
+    """The model chosen as default; another usable one while that cannot be used; None: there is none."""
+    return CatalogEntry.objects.usable().order_by("-is_default", "name", "path").first()
+
+
+def set_default(entry: CatalogEntry) -> None:
+    with transaction.atomic():
+        CatalogEntry.objects.filter(is_default=True).exclude(pk=entry.pk).update(is_default=False)
+        CatalogEntry.objects.filter(pk=entry.pk).update(is_default=True)
+
+
+def model_folders() -> list[ModelFolder]:
+    """Where models are looked for. The first is ours: the place to put a new one."""
+    return [folder_of(path) for path in settings.MODEL_DIRS]
+
+
+class Throttle:
+    """Runs an action at most once in `seconds` and in one thread at a time; others do without."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        self._due_at = float("-inf")
+
+    def run(self, action: Callable[[], None]) -> None:
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() >= self._due_at:
+                action()
+                self._due_at = time.monotonic() + self._seconds
+        finally:
+            self._lock.release()
+
+
+_throttle = Throttle(REFRESH_SECONDS)
+
+
+def _is_changed(entry: CatalogEntry, found: FoundModel) -> bool:
+    return (entry.size, entry.modified_ns, entry.num_files) != (
+        found.size,
+        found.modified_ns,
+        found.num_files,
+    )
+
+
+def _record(found: FoundModel) -> None:
+    facts = _facts(found)
+    entry, _ = CatalogEntry.objects.update_or_create(
+        path=_stored(found.path),
+        defaults={
+            **facts,
+            "size": found.size,
+            "modified_ns": found.modified_ns,
+            "num_files": found.num_files,
+            "is_missing": False,
+        },
+    )
+    logger.info("model found entry=%s problem=%r", entry.pk, entry.problem)
+
+
+def _facts(found: FoundModel) -> dict[str, object]:
+    if _stored(found.path) != str(found.path):
+        return _broken(found.path, "This file's name is not valid UTF-8. Rename it.")
+    try:
+        return _usable(found.path, read_model(found.path))
+    except ModelFileInvalid as error:
+        reason = error.facts.get("reason")
+        return _broken(found.path, _sentence(error, found.path)) | {
+            "is_incomplete": reason in ("truncated", "gone"),
+            "is_projector": reason == "projector",
+        }
+
+
+def _usable(path: Path, header: GGUFHeader) -> dict[str, object]:
+    return {
+        "name": _name(header, path),
+        "architecture": header.architecture,
+        "num_parameters": header.num_parameters,
+        "quantization": header.quantization,
+        "context_length": header.context_length,
+        "has_chat_template": bool(header.chat_template),
+        "problem": "",
+        "is_incomplete": False,
+        "is_projector": False,
+    }
+
+
+def _broken(path: Path, problem: str) -> dict[str, object]:
+    return {
+        "name": _name_of_file(path),
+        "architecture": "",
+        "num_parameters": 0,
+        "quantization": "",
+        "context_length": 0,
+        "has_chat_template": False,
+        "problem": problem[:500],
+        "is_incomplete": False,
+        "is_projector": False,
+    }
+
+
+def _sentence(error: ModelFileInvalid, path: Path) -> str:
+    if error.facts.get("reason") == "gone" and PART_NAME.fullmatch(path.name):
+        return "Part 1 of this model is missing. Put all parts into one folder."
+    return str(error)
+
+
+def _name(header: GGUFHeader, path: Path) -> str:
+    """What the model calls itself, unless that is only a trace of how the file was made."""
+    if header.name and not UNHELPFUL_NAME.fullmatch(header.name):
+        return header.name
+    return _name_of_file(path)
+
+
+def _name_of_file(path: Path) -> str:
+    match = PART_NAME.fullmatch(path.name)
+    name = match["prefix"] if match else path.stem
+    return one_line(name, limit=255) or "Model without a name"
+
+
+def _stored(path: Path) -> str:
+    """The path as a database can hold it; differs from the real one if that is not valid UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _mark_missing(entries: Iterable[CatalogEntry]) -> None:
+    gone = [entry.pk for entry in entries if not entry.is_missing]
+    if gone:
+        CatalogEntry.objects.filter(pk__in=gone).update(is_missing=True)
+        logger.info("models gone count=%d", len(gone))
+
+
+def _choose_first_default() -> None:
+    if CatalogEntry.objects.filter(is_default=True).exists():
+        return
+    first = CatalogEntry.objects.usable().first()
+    if first is not None:
+        set_default(first)
