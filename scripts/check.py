@@ -73,19 +73,20 @@ def check(steps: list[Step]) -> None:
     for number, (name, command) in enumerate(steps, start=1):
         say(f"\n[{number}/{len(steps)}] {name}")
         started_at = time.monotonic()
-        status = subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
-        if status != 0:
+        with TemporaryDirectory(prefix="minerva-check-") as data_dir:
+            ended = subprocess.run(command, cwd=ROOT, env=environment(data_dir), check=False)
+        if ended.returncode != 0:
             say(f"\nStopped at: {name}. To run it alone: {shown(command)}")
-            raise SystemExit(status)
+            raise SystemExit(ended.returncode)
         say(f"      fine ({elapsed(time.monotonic() - started_at)})")
 
 
-def environment() -> dict[str, str]:
-    """Settings of the person's own Minerva must not reach the tests."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith("MINERVA_")}
+def environment(data_dir: str) -> dict[str, str]:
+    """The person's own Minerva, its settings and its data, must not reach the checks."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("MINERVA_")}
     if "MINERVA_REQUIRE_BROWSER" in os.environ:
-        own["MINERVA_REQUIRE_BROWSER"] = os.environ["MINERVA_REQUIRE_BROWSER"]
-    return own
+        kept["MINERVA_REQUIRE_BROWSER"] = os.environ["MINERVA_REQUIRE_BROWSER"]
+    return kept | {"MINERVA_DATA_DIR": data_dir}
 
 
 def shown(command: list[str]) -> str:

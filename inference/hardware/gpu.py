@@ -65,7 +65,7 @@ def probe_nvidia() -> tuple[tuple[Gpu, ...], str]:
     """The GPUs the NVIDIA driver offers, or none and the reason."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
-        return (), "no NVIDIA driver (nvidia-smi is not installed)"
+        return (), "no NVIDIA driver answers (there is no nvidia-smi)"
     try:
         answer = _answer_of(tool, *NVIDIA_QUERY)
     except subprocess.TimeoutExpired:
