@@ -8,6 +8,7 @@ InferenceError
 ├── ChatTemplateFailed        the model's own template refused or ran away
 ├── RunnerCrashed             the model's process died under a request
 ├── RunnerStuck               it lives but makes no progress, and was ended
+├── ModelUnloaded             someone took the model out of memory under a request
 ├── Overloaded                the queue is full
 ├── GenerationNotFound        no log under this id (never started, or already folded away)
 └── ServiceUnavailable        the inference service does not answer
@@ -93,6 +94,11 @@ class RunnerCrashed(InferenceError):
 
 class RunnerStuck(InferenceError):
     code = "runner_stuck"
+    retryable = True
+
+
+class ModelUnloaded(InferenceError):
+    code = "model_unloaded"
     retryable = True
 
 
