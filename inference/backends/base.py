@@ -1,0 +1,104 @@
+"""What the engine needs of an ML library: one protocol, and what a back end can do as data.
+
+Knows no library. A back end's module imports its library inside the class that needs it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from inference.messages import LoadSettings
+from inference.types import ModelSpec, SamplingParams
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """`missing`: what to install to get a back end that is not there, "" if it is."""
+
+    name: str
+    file_formats: tuple[str, ...]
+    batching: bool
+    devices: tuple[str, ...]
+    missing: str = ""
+
+
+class DecodeResult(StrEnum):
+    """What became of a batch. After all but DONE its slots may hold some of it: `forget` the rest."""
+
+    DONE = "done"
+    CACHE_FULL = "cache_full"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class BatchEntry:
+    """Consecutive tokens of one sequence. `samples`: logits are wanted after the last one."""
+
+    slot: int
+    position: int
+    tokens: array[int]
+    samples: bool
+
+
+class Sampler(Protocol):
+    """How one sequence's next tokens are chosen: settings, random state and history."""
+
+    def close(self) -> None: ...
+
+
+class LoadedModel(Protocol):
+    """A model in memory. All but `tokenize` and `interrupt` belong to the engine's thread.
+
+    `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
+    `token_budget`: tokens one decode takes; `decode_seconds`: what the proving token took.
+    """
+
+    context_window: int
+    num_cells: int
+    max_sequences: int
+    token_budget: int
+    device: str
+    decode_seconds: float
+
+    def tokenize(self, text: str) -> array[int]:
+        """From any thread. Special tokens in `text` are parsed; BOS is added where it belongs."""
+        ...
+
+    def piece(self, token: int) -> bytes: ...
+
+    def is_end(self, token: int) -> bool: ...
+
+    def make_sampler(self, sampling: SamplingParams) -> Sampler: ...
+
+    def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult: ...
+
+    def sample(self, index: int, sampler: Sampler) -> int:
+        """The next token after entry `index` of the last batch, which asked for it."""
+        ...
+
+    def forget(self, slot: int, *, position: int = 0) -> bool:
+        """Drop a slot's tokens from `position` on. False: it can only be dropped as a whole."""
+        ...
+
+    def interrupt(self) -> None:
+        """From any thread: end the decode in progress, or else the next one, early."""
+        ...
+
+    def clear_interrupt(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Backend(Protocol):
+    capabilities: ClassVar[Capabilities]
+
+    def load(
+        self, spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]
+    ) -> LoadedModel:
+        """Load and prove by decoding one token. Raises ModelLoadFailed with a sentence to show."""
+        ...

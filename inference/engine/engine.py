@@ -1,0 +1,246 @@
+"""The engine loop: drain the inbox, schedule, decode, sample, emit.
+
+1. One thread runs `run`; it alone touches the model's context and owns every sequence.
+2. Everything else reaches it through the inbox: announced and prepared sequences, cancels.
+3. A sequence ends in exactly one terminal event, emitted by `_end`, whatever happens.
+4. `cancel` may be called from any thread. It posts to the inbox first and looks at
+   `_interruptible` afterwards; the loop publishes `_interruptible` first and looks at the inbox
+   afterwards. So a cancel is either seen before a long decode starts, or interrupts it.
+5. An interrupted or failed decode leaves the others as they were before it: what it may have
+   left in the KV cache is dropped, and the step is repeated without the sequence that is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from inference.backends.base import BatchEntry, DecodeResult, LoadedModel
+from inference.engine.pace import PrefillPace
+from inference.engine.scheduler import Chunk, Scheduler
+from inference.engine.sequence import Sequence, SequenceStatus
+from inference.errors import InferenceError
+from inference.types import Delta, Event, Failed, Finished, FinishReason, Prefill, Queued
+
+logger = logging.getLogger(__name__)
+
+Emit = Callable[[str, Event], None]
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A request has arrived; its prompt is being prepared elsewhere."""
+
+    sequence: Sequence
+
+
+@dataclass(frozen=True)
+class Prepared:
+    sequence_id: str
+    prompt: array[int]
+
+
+@dataclass(frozen=True)
+class Refused:
+    sequence_id: str
+    error: InferenceError
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    sequence_id: str
+
+
+Post = Announced | Prepared | Refused | Cancelled
+
+
+class Engine:
+    """Computes completions for several sequences at once; `num_…` may be read from any thread."""
+
+    def __init__(self, model: LoadedModel, *, emit: Emit, clock: Callable[[], float]) -> None:
+        self._model = model
+        self._emit = emit
+        self._clock = clock
+        self._inbox: SimpleQueue[Post] = SimpleQueue()
+        self._sequences: dict[str, Sequence] = {}
+        self._interruptible: frozenset[str] = frozenset()
+        self._pace = PrefillPace(largest=model.token_budget, decode_seconds=model.decode_seconds)
+        self.scheduler = Scheduler(
+            num_cells=model.num_cells,
+            max_sequences=model.max_sequences,
+            token_budget=model.token_budget,
+            pace=self._pace,
+            release=self._release,
+        )
+        self.num_steps = 0
+
+    # -- from any thread ----------------------------------------------------------------------
+
+    def post(self, post: Announced | Prepared | Refused) -> None:
+        self._inbox.put(post)
+
+    def cancel(self, sequence_id: str) -> None:
+        self._inbox.put(Cancelled(sequence_id))
+        if sequence_id in self._interruptible:
+            self._model.interrupt()
+
+    @property
+    def num_running(self) -> int:
+        return len(self.scheduler.running)
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._sequences) - self.num_running
+
+    # -- the loop -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        while True:
+            if not self.step():
+                self._take(self._inbox.get())
+
+    def step(self) -> bool:
+        """One pass. False when there was nothing to compute."""
+        self._drain()
+        chunks = self.scheduler.schedule()
+        self._report_positions()
+        if not chunks:
+            return False
+        self._compute(chunks)
+        self.num_steps += 1
+        return True
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                self._take(self._inbox.get_nowait())
+            except Empty:
+                return
+
+    def _take(self, post: Post) -> None:
+        match post:
+            case Announced(sequence):
+                self._sequences.setdefault(sequence.sequence_id, sequence)
+            case Prepared(sequence_id, prompt):
+                self._enqueue(self._sequences.get(sequence_id), prompt)
+            case Refused(sequence_id, error):
+                self._fail(self._sequences.get(sequence_id), error)
+            case Cancelled(sequence_id):
+                self._finish(self._sequences.get(sequence_id), FinishReason.CANCELLED)
+
+    def _enqueue(self, sequence: Sequence | None, prompt: array[int]) -> None:
+        if sequence is None or sequence.status is not SequenceStatus.PREPARING:
+            return  # cancelled while its prompt was being prepared
+        sequence.take_prompt(prompt)
+        sequence.sampler = self._model.make_sampler(sequence.sampling)
+        self.scheduler.add(sequence)
+
+    def _report_positions(self) -> None:
+        for sequence in self.scheduler.moved():
+            self._emit(sequence.sequence_id, Queued(sequence.position))
+
+    # -- one step -----------------------------------------------------------------------------
+
+    def _compute(self, chunks: list[Chunk]) -> None:
+        self._model.clear_interrupt()
+        self._interruptible = _interruptible(chunks)
+        if self._inbox.empty():
+            self._settle(chunks, self._decode(chunks))
+        self._interruptible = frozenset()
+
+    def _decode(self, chunks: list[Chunk]) -> DecodeResult:
+        began = self._clock()
+        result = self._model.decode([_entry(chunk) for chunk in chunks])
+        if result is DecodeResult.DONE:
+            num_tokens = sum(chunk.end - chunk.start for chunk in chunks)
+            self._pace.record(num_tokens=num_tokens, seconds=self._clock() - began)
+        return result
+
+    def _settle(self, chunks: list[Chunk], result: DecodeResult) -> None:
+        if result is DecodeResult.DONE:
+            self._advance(chunks)
+            return
+        self._roll_back(chunks)
+        if result is DecodeResult.INTERRUPTED:
+            return
+        if result is DecodeResult.FAILED or self.scheduler.preempt_youngest() is None:
+            self._fail_all(chunks)
+
+    def _roll_back(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            sequence = chunk.sequence
+            if not self._model.forget(sequence.slot, position=chunk.start):
+                self._release(sequence.slot)
+                sequence.num_computed_tokens = 0
+
+    def _advance(self, chunks: list[Chunk]) -> None:
+        for index, chunk in enumerate(chunks):
+            sequence = chunk.sequence
+            sequence.num_computed_tokens = chunk.end
+            if sequence.completion_tokens == 0:
+                self._emit(sequence.sequence_id, Prefill(chunk.end, sequence.prompt_tokens))
+            if chunk.completes:
+                self._take_token(sequence, index)
+
+    def _take_token(self, sequence: Sequence, index: int) -> None:
+        assert sequence.sampler is not None
+        token = self._model.sample(index, sequence.sampler)
+        if self._model.is_end(token):
+            self._finish(sequence, FinishReason.STOP)
+            return
+        text = sequence.append(token, self._model.piece(token), now=self._clock())
+        self._show(sequence, text)
+        reason = sequence.finish_reason(context_window=self._model.context_window)
+        if reason is not None:
+            self._finish(sequence, reason)
+
+    # -- ends ---------------------------------------------------------------------------------
+
+    def _show(self, sequence: Sequence, text: str) -> None:
+        if text:
+            self._emit(sequence.sequence_id, Delta(text, sequence.completion_tokens))
+
+    def _finish(self, sequence: Sequence | None, reason: FinishReason) -> None:
+        if sequence is None:
+            return  # it has ended already
+        self._show(sequence, sequence.rest(reason))
+        timings = sequence.timings(self._clock())
+        self._end(sequence, Finished(reason, sequence.usage, timings))
+
+    def _fail(self, sequence: Sequence | None, error: InferenceError) -> None:
+        if sequence is None:
+            return
+        usage = sequence.usage if sequence.prompt_tokens else None
+        self._end(sequence, Failed(error.info, usage, sequence.timings(self._clock())))
+
+    def _fail_all(self, chunks: list[Chunk]) -> None:
+        logger.error("decode failed sequences=%d", len(chunks))
+        for chunk in chunks:
+            self._fail(
+                chunk.sequence, InferenceError("The model could not compute this. Try again.")
+            )
+
+    def _end(self, sequence: Sequence, event: Finished | Failed) -> None:
+        del self._sequences[sequence.sequence_id]
+        self.scheduler.remove(sequence)
+        if sequence.sampler is not None:
+            sequence.sampler.close()
+        self._emit(sequence.sequence_id, event)
+
+    def _release(self, slot: int) -> None:
+        self._model.forget(slot)
+
+
+def _entry(chunk: Chunk) -> BatchEntry:
+    sequence = chunk.sequence
+    tokens = sequence.tokens[chunk.start : chunk.end]
+    return BatchEntry(sequence.slot, chunk.start, tokens, chunk.completes)
+
+
+def _interruptible(chunks: list[Chunk]) -> frozenset[str]:
+    """Whose cancel is worth losing the step for: a prompt's, or the only sequence there is."""
+    worth = chunks if len(chunks) == 1 else [chunk for chunk in chunks if chunk.is_prefill]
+    return frozenset(chunk.sequence.sequence_id for chunk in worth)

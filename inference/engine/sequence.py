@@ -1,0 +1,95 @@
+"""One request inside the engine: its tokens, how far they are computed, and its text."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from inference.backends.base import Sampler
+from inference.engine.detokenizer import Detokenizer, StopMatcher
+from inference.types import FinishReason, SamplingParams, Timings, Usage
+
+
+class SequenceStatus(StrEnum):
+    PREPARING = "preparing"
+    WAITING = "waiting"
+    RUNNING = "running"
+    PREEMPTED = "preempted"
+    FINISHED = "finished"
+
+
+@dataclass(eq=False)
+class Sequence:
+    """`tokens` is the prompt and what was generated; the first `num_computed_tokens` of them are in
+    the KV cache under `slot`. A preempted one keeps tokens and sampler, and is computed again.
+
+    Owned by the engine's thread from the moment it is announced.
+    """
+
+    sequence_id: str
+    arrived_at: float
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    status: SequenceStatus = SequenceStatus.PREPARING
+    tokens: array[int] = field(default_factory=lambda: array("i"))
+    prompt_tokens: int = 0
+    num_computed_tokens: int = 0
+    slot: int = -1
+    position: int = 0
+    sampler: Sampler | None = None
+    first_token_at: float | None = None
+    last_token_at: float | None = None
+
+    def __post_init__(self) -> None:
+        self._detokenizer = Detokenizer()
+        self._stop = StopMatcher(self.sampling.stop)
+
+    def take_prompt(self, prompt: array[int]) -> None:
+        self.tokens = prompt
+        self.prompt_tokens = len(self.tokens)
+        self.status = SequenceStatus.WAITING
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def num_remaining(self) -> int:
+        """Tokens to compute before the next one can be sampled."""
+        return self.num_tokens - self.num_computed_tokens
+
+    @property
+    def completion_tokens(self) -> int:
+        return self.num_tokens - self.prompt_tokens
+
+    def append(self, token: int, piece: bytes, *, now: float) -> str:
+        """Take a generated token; returns the text that can be shown now."""
+        self.tokens.append(token)
+        self.first_token_at = now if self.first_token_at is None else self.first_token_at
+        self.last_token_at = now
+        return self._stop.feed(self._detokenizer.feed(piece))
+
+    def rest(self, reason: FinishReason) -> str:
+        """Text that was held back. A character cut off by a limit is left out, not shown broken."""
+        ended = self._detokenizer.finish() if reason is FinishReason.STOP else ""
+        return self._stop.feed(ended) + self._stop.finish()
+
+    def finish_reason(self, *, context_window: int) -> FinishReason | None:
+        """Why it ends after the last appended token, or None if it goes on."""
+        if self._stop.matched:
+            return FinishReason.STOP
+        if self.completion_tokens == self.sampling.max_tokens:
+            return FinishReason.LENGTH
+        return FinishReason.LENGTH if self.num_tokens >= context_window else None
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
+
+    def timings(self, now: float) -> Timings:
+        first, last = self.first_token_at, self.last_token_at
+        return Timings(
+            time_to_first_token=None if first is None else first - self.arrived_at,
+            decode=0.0 if first is None or last is None else last - first,
+            total=now - self.arrived_at,
+        )

@@ -1,0 +1,60 @@
+"""Bounds of a request's numbers, checked before it costs anything; unchecked ones reach native code.
+
+Knows nothing of the model: what depends on its vocabulary or window is bounded where it is known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from inference.errors import InvalidRequest
+from inference.types import ChatMessage, SamplingParams
+
+MAX_TOKENS = 1_048_576
+MAX_SEED = 2**63 - 1
+MAX_STOP_SEQUENCES = 16
+MAX_STOP_LENGTH = 256
+MAX_MESSAGES = 10_000
+
+RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0, 5),
+    "top_k": (0, MAX_TOKENS),
+    "top_p": (0, 1),
+    "min_p": (0, 1),
+    "repeat_penalty": (0.1, 10),
+    "presence_penalty": (-2, 2),
+    "frequency_penalty": (-2, 2),
+    "seed": (0, MAX_SEED),
+    "max_tokens": (1, MAX_TOKENS),
+}
+
+
+def check_sampling(params: SamplingParams) -> None:
+    """Raise InvalidRequest with the field's name and its bounds, if one is out of them."""
+    for field, (least, most) in RANGES.items():
+        value = getattr(params, field)
+        if value is not None and not (math.isfinite(value) and least <= value <= most):
+            raise InvalidRequest(f"“{field}” must be between {least:,} and {most:,}.", field=field)
+    _check_stop(params.stop)
+
+
+def check_messages(messages: Sequence[ChatMessage]) -> None:
+    if not messages:
+        raise InvalidRequest("There is no message to answer.", field="messages")
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidRequest(
+            f"A conversation may hold {MAX_MESSAGES:,} messages. Start a new chat.",
+            field="messages",
+        )
+
+
+def _check_stop(stop: Sequence[str]) -> None:
+    if len(stop) > MAX_STOP_SEQUENCES:
+        raise InvalidRequest(
+            f"At most {MAX_STOP_SEQUENCES} stop sequences are taken.", field="stop"
+        )
+    if any(not 1 <= len(text) <= MAX_STOP_LENGTH for text in stop):
+        raise InvalidRequest(
+            f"A stop sequence must have 1 to {MAX_STOP_LENGTH} characters.", field="stop"
+        )
