@@ -28,7 +28,7 @@ def lint_steps() -> list[Step]:
     return [
         ("ruff: faults and style", [tool("ruff"), "check", "."]),
         ("ruff: form", [tool("ruff"), "format", "--check", "."]),
-        ("import rules between the parts", [tool("lint-imports"), "--no-cache"]),
+        ("import rules between the parts", [tool("lint-imports"), "--no-cache", "--no-logo"]),
         ("templates: form", [tool("djade"), "--target-version=5.2", "--check", *templates()]),
         ("types (mypy, strict)", [tool("mypy"), "."]),
         (
