@@ -32,7 +32,7 @@ class _OpenFence:
         if match is None:
             return None
         mark = re.escape(match[1][0])
-        return cls(re.compile(rf" {{0,3}}{mark}{{{len(match[1])},}}[ \t]*"), start + 1)
+        return cls(re.compile(rf" {{0,3}}{mark}{{{len(match[1])},}}[ \t]*\n?"), start + 1)
 
     def is_closed(self, lines: list[str]) -> bool:
         while self.searched < len(lines):
@@ -49,20 +49,21 @@ class BlockSplitter:
         self._lines: list[str] = []
         self._partial: list[str] = []
         self._fence: _OpenFence | None = None
+        self.open_length = 0
 
     def feed(self, text: str) -> None:
         """`text` has been through the SourceCleaner."""
-        head, *rest = text.split("\n")
-        self._partial.append(head)
-        if rest:
-            self._lines.append("".join(self._partial))
-            self._lines += rest[:-1]
-            self._partial = [rest[-1]]
+        self.open_length += len(text)
+        *complete, rest = text.split("\n")
+        for line in complete:
+            self._lines.append("".join([*self._partial, line, "\n"]))
+            self._partial = []
+        self._partial.append(rest)
 
     @property
     def open_text(self) -> str:
         """Everything that no final block holds yet."""
-        return "\n".join([*self._lines, "".join(self._partial)])
+        return "".join([*self._lines, *self._partial])
 
     @property
     def in_fence(self) -> bool:
@@ -73,7 +74,7 @@ class BlockSplitter:
         if self._fence is not None and not self._fence.is_closed(self._lines):
             return []
         self._fence = None
-        tokens = top_level_blocks("\n".join(self._lines))
+        tokens = top_level_blocks("".join(self._lines), growing=True)
         final = tokens[: _final_count(tokens, self._lines)]
         sources = self._cut([token.map[1] for token in final if token.map])
         self._note_fence(tokens[len(final) :], _taken(final))
@@ -81,18 +82,20 @@ class BlockSplitter:
 
     def finish(self) -> list[str]:
         """Sources of all blocks that are left; nothing may follow."""
-        text, self._lines, self._partial, self._fence = self.open_text, [], [], None
-        self._lines = text.split("\n")
+        text = self.open_text
+        if last := "".join(self._partial):
+            self._lines.append(last)
         sources = self._cut([token.map[1] for token in top_level_blocks(text) if token.map])
-        rest, self._lines = "\n".join(self._lines), []
-        return [*sources, rest] if rest.strip() else sources
+        self._lines, self._partial, self._fence = [], [], None
+        return sources
 
     def _cut(self, ends: list[int]) -> list[str]:
         starts = [0, *ends]
         sources = [
-            "\n".join(self._lines[start:end]) for start, end in zip(starts, ends, strict=False)
+            "".join(self._lines[start:end]) for start, end in zip(starts, ends, strict=False)
         ]
         del self._lines[: starts[-1]]
+        self.open_length -= sum(map(len, sources))
         return sources
 
     def _note_fence(self, left: list[Token], taken: int) -> None:
@@ -100,11 +103,11 @@ class BlockSplitter:
             self._fence = _OpenFence.at(self._lines, left[0].map[0] - taken)
 
 
-def top_level_blocks(text: str) -> list[Token]:
+def top_level_blocks(text: str, *, growing: bool = False) -> list[Token]:
     """The opening tokens of the blocks of `text`, each with its lines in `map`."""
     tokens: list[Token] = []
     md = markdown()
-    md.block.parse(text + "\n", md, {}, tokens)
+    md.block.parse(text, md, {"growing": growing}, tokens)
     return [token for token in tokens if token.level == 0 and token.nesting >= 0]
 
 

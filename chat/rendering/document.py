@@ -42,7 +42,7 @@ class Document:
         """The open rest as it looks now; changes nothing."""
         html = None
         if not self._exhausted and len(source) <= self._source_left:
-            html = self._formatted(source, dict(self._references), highlight=False)
+            html = self._formatted(source, dict(self._references), growing=True)
         return sanitise(_plain(source)) if html is None else html
 
     def _give_up(self, source: str) -> SafeString:
@@ -50,15 +50,24 @@ class Document:
         return sanitise(_NOTICE + _plain(source))
 
     def _formatted(
-        self, source: str, references: dict[str, Any], *, highlight: bool = True
+        self,
+        source: str,
+        references: dict[str, Any],
+        *,
+        highlight: bool = True,
+        growing: bool = False,
     ) -> SafeString | None:
         """None if it cannot be formatted; without colours if these were too many nodes."""
-        env: dict[str, Any] = {"references": references, "highlight": highlight}
+        env: dict[str, Any] = {
+            "references": references,
+            "highlight": highlight and not growing,
+            "growing": growing,
+        }
         try:
             html = sanitise(markdown().render(source, env))
         except TooMuchMarkup:
             return None
-        if highlight and _nodes(html) > self._nodes_left:
+        if env["highlight"] and _nodes(html) > self._nodes_left:
             return self._formatted(source, references, highlight=False)
         return html
 

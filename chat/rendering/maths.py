@@ -30,7 +30,7 @@ def maths_plugin(md: MarkdownIt) -> None:
 
 
 def math_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A formula still open at the end of the text so far is a block with `meta["open"]`."""
+    """In a growing text, a formula that is open at its end is a block with `meta["open"]`."""
     first = _line(state, start)
     closing = _CLOSING.get(first[:2])
     if closing is None or state.is_code_block(start):
@@ -53,7 +53,8 @@ def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | N
         if found >= 0:
             ends = found == len(text) - 2 and (line > start or len(text) > 4)
             return line if ends else None
-    return end if end == state.lineMax and state.level == 0 else None
+    may_come = state.env.get("growing") and end == state.lineMax and state.level == 0
+    return end if may_come else None
 
 
 def _line(state: StateBlock, line: int) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
 from chat.rendering.blocks import BlockSplitter
 from chat.rendering.document import Document
+from chat.rendering.pace import Pace
 from chat.rendering.sanitise import joined
 from chat.rendering.source import SourceCleaner
 
@@ -32,7 +34,8 @@ class StreamRenderer:
     All blocks of all takes and of `finish()` together are `render_markdown(text)`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pace = Pace(clock)
         self._cleaner = SourceCleaner()
         self._splitter = BlockSplitter()
         self._document = Document()
@@ -43,13 +46,20 @@ class StreamRenderer:
         self._splitter.feed(self._cleaner.feed(delta))
         self._changed = True
 
+    @property
+    def behind(self) -> bool:
+        """Something was fed that no take has shown yet: take again at a later tick."""
+        return self._changed
+
     def take(self) -> Rendered:
-        """Cheap if nothing was fed since the last call."""
-        if not self._changed:
+        """Cheap if nothing was fed since the last call, and while a long block keeps its pace."""
+        if not self._changed or not self._pace.is_due(self._splitter.open_length):
             return Rendered((), self._tail)
+        with self._pace.spending() as sent:
+            blocks = self._rendered(self._splitter.take_final())
+            self._tail = self._document.preview(self._shown_tail())
+            sent(len(self._tail))
         self._changed = False
-        blocks = self._rendered(self._splitter.take_final())
-        self._tail = self._document.preview(self._shown_tail())
         return Rendered(blocks, self._tail)
 
     def finish(self) -> Rendered:
