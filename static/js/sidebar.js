@@ -8,6 +8,7 @@ const shell = document.querySelector(".shell");
 if (shell) {
   const sidebar = shell.querySelector(".sidebar");
   const page = shell.querySelector(".shell-page");
+  const behind = [page, ...document.querySelectorAll(".skip-link")];
   let opener = null;
   let touchStart = null;
 
@@ -67,7 +68,7 @@ if (shell) {
   function openDrawer(from) {
     opener = from.closest("button");
     shell.dataset.drawer = "open";
-    page.inert = true;
+    for (const part of behind) part.inert = true;
     showState();
     sidebar.querySelector("[data-sidebar-toggle]").focus();
   }
@@ -75,7 +76,7 @@ if (shell) {
   function closeDrawer() {
     if (shell.dataset.drawer !== "open") return;
     delete shell.dataset.drawer;
-    page.inert = false;
+    for (const part of behind) part.inert = false;
     showState();
     opener?.focus();
   }
