@@ -8,8 +8,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from django.core.exceptions import ImproperlyConfigured
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -23,6 +24,13 @@ class Configuration(BaseSettings):
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(
         8463, ge=0, le=65535, description="Port of the web server; 0 takes a free one."
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Further names this server may be addressed by, besides its own: a JSON list of names, "
+            'each with its port if that differs from ours: ["minerva.lan", "minerva.lan:80"].'
+        ),
     )
     debug: bool = Field(False, description="Django's debug pages. For development only.")
     model_dirs: list[Path] = Field(
@@ -51,6 +59,12 @@ class Configuration(BaseSettings):
         900, ge=0, description="A model nobody used for this long is unloaded; 0: never."
     )
 
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        """Processes with another working directory must mean the same folder."""
+        return path.expanduser().absolute()
+
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
@@ -66,4 +80,16 @@ class Configuration(BaseSettings):
 
 @cache
 def configuration() -> Configuration:
-    return Configuration()
+    """Raises ImproperlyConfigured naming each variable that is wrong, and what is expected."""
+    try:
+        return Configuration()
+    except ValidationError as error:
+        raise ImproperlyConfigured(_explained(error)) from None
+
+
+def _explained(error: ValidationError) -> str:
+    lines = [
+        f"MINERVA_{str(problem['loc'][0]).upper()}={problem['input']!s}: {problem['msg']}."
+        for problem in error.errors()
+    ]
+    return "\n".join(["A setting is wrong.", *lines])

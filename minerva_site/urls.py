@@ -2,11 +2,16 @@ from __future__ import annotations
 
 from django.urls import include, path
 
+from minerva_site.csp_report import csp_report
+from minerva_site.health import healthz, readyz
 from minerva_site.styleguide import styleguide
 
 urlpatterns = [
-    path("", include("chat.urls")),
-    path("models/", include("models_app.urls")),
-    path("", include("accounts.urls")),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("csp-report", csp_report, name="csp_report"),
     path("styleguide/", styleguide, name="styleguide"),
+    path("", include("accounts.urls")),
+    path("models/", include("models_app.urls")),
+    path("", include("chat.urls")),
 ]

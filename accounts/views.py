@@ -1,0 +1,97 @@
+"""The pages of the first run and of signing in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import login, logout
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.attempts import SETUP_ATTEMPTS, SIGN_IN_ATTEMPTS
+from accounts.first_run import (
+    AlreadySetUp,
+    administrator_exists,
+    create_administrator,
+    is_setup_token,
+)
+from accounts.forms import AdministratorForm, SignInForm
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def setup(request: HttpRequest) -> HttpResponse:
+    if administrator_exists():
+        return render(request, "accounts/already_set_up.html", status=410)
+    if SETUP_ATTEMPTS.are_used_up(request):
+        return render(request, "accounts/locked_out.html", {"minutes": 60}, status=429)
+    token = request.POST.get("token") or request.GET.get("token", "")
+    if not is_setup_token(token):
+        return _refuse_token(request, token)
+    form = AdministratorForm(request.POST or None)
+    if form.is_valid():
+        return _set_up(request, form)
+    context = {"form": form, "token": token}
+    return render(request, "accounts/setup.html", context, status=422 if form.is_bound else 200)
+
+
+def _refuse_token(request: HttpRequest, token: str) -> HttpResponse:
+    if token:
+        SETUP_ATTEMPTS.count_failure(request)
+    return render(request, "accounts/not_set_up.html", {"is_refused": bool(token)}, status=403)
+
+
+def _set_up(request: HttpRequest, form: AdministratorForm) -> HttpResponse:
+    try:
+        user = create_administrator(
+            username=form.cleaned_data["username"], password=form.cleaned_data["password"]
+        )
+    except AlreadySetUp:
+        return render(request, "accounts/already_set_up.html", status=410)
+    login(request, user, backend=BACKEND)
+    return redirect(resolve_url("/"))
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    target = _safe_target(request)
+    if request.user.is_authenticated:
+        return redirect(target)
+    if SIGN_IN_ATTEMPTS.are_used_up(request):
+        return render(request, "accounts/locked_out.html", {"minutes": 1}, status=429)
+    form = SignInForm(request, request.POST or None)
+    if form.is_valid():
+        login(request, form.get_user())
+        return redirect(target)
+    if form.is_bound:
+        SIGN_IN_ATTEMPTS.count_failure(request)
+    context = {"form": form, "next": target}
+    return render(request, "accounts/sign_in.html", context, status=422 if form.is_bound else 200)
+
+
+def _safe_target(request: HttpRequest) -> str:
+    """Where `next` points, if that is a page of ours."""
+    target = request.POST.get("next") or request.GET.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if is_ours else "/"
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    response = redirect("accounts:sign_in")
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def locked_out(request: HttpRequest, *args: Any) -> HttpResponse:
+    """What django-axes answers with once there were too many failures for one name."""
+    return render(request, "accounts/locked_out.html", {"minutes": 5}, status=429)

@@ -1,0 +1,37 @@
+"""The application as the web server runs it."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "minerva_site.settings")
+django_application = get_asgi_application()
+
+# Only now: these import models, which need Django to be set up.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
+
+from chat.routing import websocket_urlpatterns  # noqa: E402
+from minerva_site.configuration import configuration  # noqa: E402
+from minerva_site.gate import Gate, Receive, Scope, Send  # noqa: E402
+from minerva_site.hosts import allowed_authorities  # noqa: E402
+
+
+async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "websocket.close", "code": 4004})
+
+
+application = Gate(
+    ProtocolTypeRouter(
+        {
+            "http": django_application,
+            "websocket": AuthMiddlewareStack(
+                URLRouter([*websocket_urlpatterns, re_path(r"", no_such_socket)])
+            ),
+        }
+    ),
+    authorities=allowed_authorities(configuration()),
+)

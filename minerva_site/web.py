@@ -1,0 +1,60 @@
+"""The web process: `python -m minerva_site.web [--fd N]`.
+
+`serve` opens the listening socket and hands it over as file descriptor N; without one, the
+configured address is bound here.
+"""
+
+from __future__ import annotations
+
+from inference.lifeline import exit_with_parent
+
+exit_with_parent()
+
+import argparse  # noqa: E402
+import asyncio  # noqa: E402
+import logging  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+
+from minerva_site.asgi import application  # noqa: E402
+from minerva_site.configuration import configuration  # noqa: E402
+from minerva_site.server import LimitedServer, reactor  # noqa: E402
+
+logger = logging.getLogger(__name__)
+_background: set[asyncio.Task[None]] = set()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="minerva_site.web")
+    parser.add_argument("--fd", type=int, help="an open listening socket")
+    arguments = parser.parse_args()
+    listener = (
+        socket.socket(fileno=arguments.fd) if arguments.fd is not None else _bind_configured()
+    )
+    reactor.callWhenRunning(start_reconciling)
+    LimitedServer(application, listener=listener).run()
+    return 0
+
+
+def start_reconciling() -> None:
+    """Runs in the reactor: go on with the answers that an earlier web process was recording."""
+    from chat import turns
+
+    task = asyncio.get_event_loop().create_task(turns.reconcile(), name="reconcile")
+    _background.add(task)
+    task.add_done_callback(_reconciled)
+
+
+def _reconciled(task: asyncio.Task[None]) -> None:
+    _background.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("reconciling running answers failed", exc_info=error)
+
+
+def _bind_configured() -> socket.socket:
+    settings = configuration()
+    return socket.create_server((settings.host, settings.port), backlog=1024)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
