@@ -9,7 +9,9 @@ const OTHERWISE = "Minerva could not do that. Try again; if it fails again, the 
 const NO_ANSWER = "Minerva did not answer. Check that it is running and that you are connected.";
 
 document.addEventListener("htmx:responseError", (event) => {
-  say(BY_STATUS[event.detail.xhr.status] ?? OTHERWISE);
+  const { xhr } = event.detail;
+  const saysItself = xhr.getResponseHeader("HX-Trigger")?.includes('"toast"');
+  if (!saysItself) say(BY_STATUS[xhr.status] ?? OTHERWISE);
 });
 
 document.addEventListener("htmx:sendError", () => say(NO_ANSWER));
