@@ -7,6 +7,6 @@ from django.conf import settings
 from inference.client import InferenceClient
 
 
-def inference_client() -> InferenceClient:
-    """Holds no connection, so each caller may make its own."""
-    return InferenceClient(settings.INFERENCE_SOCKET)
+def inference_client(*, timeout: float = 5.0) -> InferenceClient:
+    """Holds no connection, so each caller may make its own. `timeout`: see InferenceClient."""
+    return InferenceClient(settings.INFERENCE_SOCKET, timeout=timeout)

@@ -8,6 +8,6 @@ from huey.contrib.djhuey import db_periodic_task
 from models_app import catalog
 
 
-@db_periodic_task(crontab(minute="*"))
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
 def scan_model_folders() -> None:
     catalog.scan()

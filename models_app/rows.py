@@ -1,0 +1,49 @@
+"""What the models page shows: the catalog joined with what is true of each model now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from inference.types import ServiceStatus
+from models_app import catalog
+from models_app.loading import EntryStatus, service_status, status_of
+from models_app.model_files import ModelFolder
+from models_app.models import CatalogEntry
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    entry: CatalogEntry
+    status: EntryStatus
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class ModelsRegion:
+    """`folders`: where models are looked for, the one to put new ones into first."""
+
+    rows: list[ModelRow]
+    missing: list[CatalogEntry]
+    folders: list[ModelFolder]
+    is_service_reachable: bool
+
+
+def models_region() -> ModelsRegion:
+    service, default = service_status(), catalog.default_entry()
+    entries = CatalogEntry.objects.present()
+    return ModelsRegion(
+        rows=[_row(entry, service, default) for entry in entries],
+        missing=list(CatalogEntry.objects.missing()),
+        folders=catalog.model_folders(),
+        is_service_reachable=service is not None,
+    )
+
+
+def model_row(entry: CatalogEntry) -> ModelRow:
+    return _row(entry, service_status(), catalog.default_entry())
+
+
+def _row(
+    entry: CatalogEntry, service: ServiceStatus | None, default: CatalogEntry | None
+) -> ModelRow:
+    return ModelRow(entry, status_of(entry, service), is_default=entry == default)

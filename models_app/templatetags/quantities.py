@@ -1,0 +1,44 @@
+"""Numbers as a person reads them: with their unit, and no more digits than mean something."""
+
+from __future__ import annotations
+
+from django import template
+
+register = template.Library()
+
+_SPACE = "\N{NO-BREAK SPACE}"
+
+
+@register.filter
+def size(num_bytes: int) -> str:
+    """Decimal units, as disks and download pages count: 4.68 GB."""
+    return _scaled(num_bytes, ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes")))
+
+
+@register.filter
+def parameters(count: int) -> str:
+    """7.62 B (billion), 135 M (million)."""
+    return _scaled(count, ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"), (1, "")))
+
+
+@register.filter
+def thousands(number: int) -> str:
+    return f"{number:,}"
+
+
+@register.filter
+def seconds(duration: float) -> str:
+    return f"{duration:.1f}{_SPACE}s"
+
+
+def _scaled(number: float, units: tuple[tuple[float, str], ...]) -> str:
+    for index, (factor, unit) in enumerate(units):
+        if number >= factor or index == len(units) - 1:
+            return f"{_three_digits(number / factor)}{_SPACE}{unit}".rstrip()
+    raise AssertionError("the last unit takes every number")
+
+
+def _three_digits(number: float) -> str:
+    if number >= 100 or number == int(number):
+        return f"{number:.0f}"
+    return f"{number:.1f}" if number >= 10 else f"{number:.2f}"

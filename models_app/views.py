@@ -1,0 +1,115 @@
+"""The models page. A request of htmx gets the part it is about, others the page or a way back."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HTMX_STOP_POLLING, trigger_client_event
+from django_htmx.middleware import HtmxDetails
+
+from inference.errors import InferenceError, ServiceUnavailable
+from models_app import catalog, loading
+from models_app.access import get_entry, staff_only
+from models_app.models import CatalogEntry
+from models_app.rows import model_row, models_region
+
+
+class HtmxHttpRequest(HttpRequest):
+    htmx: HtmxDetails
+
+
+@staff_only
+@require_GET
+def models_list(request: HtmxHttpRequest) -> HttpResponse:
+    catalog.refresh()
+    return _region(request)
+
+
+@staff_only
+@require_GET
+def entry(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    """One row, which asks again each second while it is changing and is then told to stop."""
+    catalog.refresh()
+    row = model_row(get_entry(entry_id))
+    if not request.htmx:
+        return redirect("models:list")
+    if row.status.is_changing:
+        return render(request, "models_app/_row.html", {"row": row})
+    response = render(request, "models_app/_row.html", {"row": row}, status=HTMX_STOP_POLLING)
+    # Loading one model may have unloaded another: the whole list is asked for once more.
+    return trigger_client_event(response, "models-changed")
+
+
+@staff_only
+@require_POST
+def load(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    chosen = get_entry(entry_id)
+    try:
+        loading.load(chosen)
+    except InferenceError as error:
+        return _refusal(request, chosen, error)
+    return _changed_row(request, chosen)
+
+
+@staff_only
+@require_POST
+def unload(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    chosen = get_entry(entry_id)
+    try:
+        loading.unload(chosen)
+    except InferenceError as error:
+        return _refusal(request, chosen, error)
+    return _changed_row(request, chosen)
+
+
+@staff_only
+@require_POST
+def make_default(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    chosen = get_entry(entry_id)
+    if not chosen.is_usable:
+        return _region(request, status=422)
+    catalog.set_default(chosen)
+    return _region(request)
+
+
+@staff_only
+@require_POST
+def forget(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    """Drop the entry of a file that is gone; one that is there would only be found again."""
+    chosen = get_entry(entry_id)
+    if not chosen.is_missing:
+        return _region(request, status=422)
+    chosen.delete()
+    return _region(request)
+
+
+@staff_only
+@require_POST
+def rescan(request: HtmxHttpRequest) -> HttpResponse:
+    catalog.scan(reread=True)
+    return _region(request)
+
+
+def _region(request: HtmxHttpRequest, *, status: int = 200) -> HttpResponse:
+    if request.method == "POST" and not request.htmx and status == 200:
+        return redirect("models:list")
+    template = "models_app/_models.html" if request.htmx else "models_app/list.html"
+    return render(request, template, {"region": models_region()}, status=status)
+
+
+def _changed_row(request: HtmxHttpRequest, chosen: CatalogEntry) -> HttpResponse:
+    if not request.htmx:
+        return redirect("models:list")
+    return render(request, "models_app/_row.html", {"row": model_row(chosen)})
+
+
+def _refusal(request: HtmxHttpRequest, chosen: CatalogEntry, error: InferenceError) -> HttpResponse:
+    status = 503 if isinstance(error, ServiceUnavailable) else 422
+    if not request.htmx:
+        return _region(request, status=status)
+    row = model_row(chosen)
+    response = render(request, "models_app/_row.html", {"row": row}, status=status)
+    return trigger_client_event(response, "toast", {"text": str(error), "kind": "bad"})
