@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
@@ -55,7 +55,7 @@ class AdministratorForm(UserForm):
 
 
 class SignInForm(AuthenticationForm):
-    error_messages: ClassVar[dict[str, Any]] = {
+    error_messages = {  # noqa: RUF012 -- as Django declares it
         "invalid_login": "The name or the password is not right. Check both and try again.",
         "inactive": "This account is switched off. Ask an administrator.",
     }

@@ -42,7 +42,7 @@ class SessionLifetimeMiddleware(MiddlewareMixin):
 class SignInRequiredMiddleware(LoginRequiredMiddleware):
     """A fragment request must not be given a sign-in page to put into the middle of another."""
 
-    def handle_no_permission(
+    def handle_no_permission(  # type: ignore[override]
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseBase:
         if not request.headers.get("HX-Request"):

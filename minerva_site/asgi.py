@@ -24,13 +24,13 @@ async def no_such_socket(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close", "code": 4004})
 
 
+no_other = re_path(r"", no_such_socket)  # type: ignore[arg-type]
+
 application = Gate(
     ProtocolTypeRouter(
         {
             "http": django_application,
-            "websocket": AuthMiddlewareStack(
-                URLRouter([*websocket_urlpatterns, re_path(r"", no_such_socket)])
-            ),
+            "websocket": AuthMiddlewareStack(URLRouter([*websocket_urlpatterns, no_other])),
         }
     ),
     authorities=allowed_authorities(configuration()),

@@ -6,13 +6,12 @@ The content security policy has no exception: no inline script, style or handler
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
-
-Answer = Callable[[HttpRequest], HttpResponse | Awaitable[HttpResponse]]
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -31,22 +30,19 @@ class HeadersMiddleware:
     async_capable = True
     sync_capable = True
 
-    def __init__(self, get_response: Answer) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self.get_response = get_response
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
-        if iscoroutinefunction(self):
+        if self._is_async:
             return self._answer_async(request)
-        response = self.get_response(request)
-        assert isinstance(response, HttpResponse)
-        return with_headers(request, response)
+        return with_headers(request, self.get_response(request))
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        assert isinstance(response, Awaitable)
-        return with_headers(request, await response)
+        return with_headers(request, await self.get_response(request))
 
 
 def with_headers(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -61,7 +61,7 @@ def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections(kind="tcp"):
             is_listener = connection.status == psutil.CONN_LISTEN
-            if is_listener and connection.laddr.port == port and connection.pid:
+            if is_listener and connection.pid and connection.laddr[1:] == (port,):
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     except psutil.Error:
         pass

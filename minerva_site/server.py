@@ -17,6 +17,7 @@ import os
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -38,8 +39,8 @@ MAX_CONNECTIONS_OF_ADDRESS = 64
 FIRST_BYTE_SECONDS = 60
 DISCARD_LIMIT = 1024 * KIB
 DISCARD_SECONDS = 2
-SHUTDOWN_SECONDS = 4
-WATCHDOG_SECONDS = 7
+SHUTDOWN_SECONDS = 2
+WATCHDOG_SECONDS = 3.5
 SERVICE_RESTART = 1012
 
 
@@ -190,7 +191,9 @@ class CountedWebSocketFactory(WebSocketFactory):
 class LimitedServer(Server):
     """Serves `application` on an open listening socket until SIGTERM or SIGINT."""
 
-    def __init__(self, application: Any, *, listener: socket.socket) -> None:
+    def __init__(
+        self, application: Any, *, listener: socket.socket, when_running: Callable[[], None]
+    ) -> None:
         super().__init__(
             application,
             endpoints=["inherited"],
@@ -204,6 +207,7 @@ class LimitedServer(Server):
             application_close_timeout=5,
         )
         self._listener = listener
+        self._when_running = when_running
 
     def run(self) -> None:
         """What `Server.run` does, with our factories and our socket."""
@@ -227,6 +231,7 @@ class LimitedServer(Server):
         self._listener.setblocking(False)
         reactor.adoptStreamPort(self._listener.fileno(), self._listener.family, self.http_factory)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
+        reactor.callWhenRunning(self._when_running)
         reactor.run(installSignalHandlers=True)
 
     def kill_all_applications(self) -> defer.Deferred[Any]:

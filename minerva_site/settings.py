@@ -46,7 +46,6 @@ INSTALLED_APPS = [
     "channels",
     "django_htmx",
     "heroicons",
-    "huey.contrib.djhuey",
     "template_partials",
     "accounts",
     "models_app",

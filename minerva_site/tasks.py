@@ -16,7 +16,7 @@ BEAT_SECONDS = 10
 _this_process = uuid.uuid4().hex
 
 
-@db_task()
+@db_task()  # type: ignore[untyped-decorator]
 def beat(process: str) -> None:
     if process != _this_process:
         return

@@ -18,7 +18,7 @@ import sys  # noqa: E402
 
 from minerva_site.asgi import application  # noqa: E402
 from minerva_site.configuration import configuration  # noqa: E402
-from minerva_site.server import LimitedServer, reactor  # noqa: E402
+from minerva_site.server import LimitedServer  # noqa: E402
 
 logger = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -31,8 +31,7 @@ def main() -> int:
     listener = (
         socket.socket(fileno=arguments.fd) if arguments.fd is not None else _bind_configured()
     )
-    reactor.callWhenRunning(start_reconciling)
-    LimitedServer(application, listener=listener).run()
+    LimitedServer(application, listener=listener, when_running=start_reconciling).run()
     return 0
 
 

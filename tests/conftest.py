@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
-os.environ["MINERVA_DATA_DIR"] = tempfile.mkdtemp(prefix="minerva-test-")
+import pytest
+
+data_dir = os.environ["MINERVA_DATA_DIR"] = tempfile.mkdtemp(prefix="minerva-test-")
+atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
+
+RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files(request: pytest.FixtureRequest) -> None:
+    """Pages name static files by their hash, so they are collected as `serve` would do it."""
+    here = Path(__file__).parent
+    folders = {item.path.relative_to(here).parts[0] for item in request.session.items}
+    if folders & RENDERS_PAGES:
+        from minerva_site.preparation import collect_static_files
+
+        collect_static_files()
