@@ -1,0 +1,104 @@
+"""From a file to a model that has computed: parameters, progress, and the proving token."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from array import array
+from collections.abc import Callable
+
+import llama_cpp
+import numpy as np
+
+from inference.backends.base import BatchEntry, DecodeResult
+from inference.backends.llama.devices import device_name
+from inference.backends.llama.log import LlamaLog
+from inference.backends.llama.model import LlamaModel
+from inference.errors import ModelLoadFailed
+from inference.hardware.cpu import probe_cpu
+from inference.messages import LoadSettings
+from inference.types import ModelSpec
+
+# One step's tokens. On a GPU an abort is only seen between micro-batches.
+TOKEN_BUDGET = 512
+
+
+def load_model(
+    spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]
+) -> LlamaModel:
+    """Raises ModelLoadFailed. Called once in a process."""
+    log = LlamaLog()
+    llama_cpp.llama_backend_init()
+    model = _read_weights(spec, settings, progress)
+    if not model:
+        raise ModelLoadFailed(log.failure_sentence())
+    window = _context_window(model, spec, settings)
+    context = llama_cpp.llama_init_from_model(model, _context_params(window, settings))
+    if not context:
+        raise ModelLoadFailed(log.failure_sentence())
+    device = device_name(log.offloaded_layers)
+    loaded = LlamaModel(model, context, context_window=window, device=device)
+    _prove(loaded)
+    return loaded
+
+
+def _read_weights(
+    spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]
+) -> object:
+    params = llama_cpp.llama_model_default_params()
+    params.n_gpu_layers = settings.gpu_layers
+    params.use_extra_bufts = settings.use_extra_bufts
+    report = _progress_callback(progress)
+    params.progress_callback = report
+    no_devices = (ctypes.c_void_p * 1)(None)
+    if settings.gpu_layers == 0:
+        params.devices = ctypes.cast(no_devices, ctypes.c_void_p)
+    return llama_cpp.llama_model_load_from_file(os.fsencode(spec.path), params)
+
+
+def _progress_callback(progress: Callable[[float], None]) -> object:
+    """llama.cpp calls for every tensor; a reader needs whole per cents only."""
+    reported = -1
+
+    def report(fraction: float, _: object) -> bool:
+        nonlocal reported
+        if (percent := int(fraction * 100)) > reported:
+            reported = percent
+            progress(fraction)
+        return True
+
+    return llama_cpp.llama_progress_callback(report)
+
+
+def _context_window(model: object, spec: ModelSpec, settings: LoadSettings) -> int:
+    """What was asked for, never above what the model was trained with."""
+    wanted = spec.context_window or settings.context_window
+    trained = int(llama_cpp.llama_model_n_ctx_train(model))
+    return min(wanted, trained) if trained > 0 else wanted
+
+
+def _context_params(window: int, settings: LoadSettings) -> object:
+    """One KV cache of `window` cells for all sequences. Logits are only ever wanted for the last
+    token of each, which spares a buffer of the whole vocabulary for every token of a batch."""
+    params = llama_cpp.llama_context_default_params()
+    params.n_ctx = window
+    params.n_batch = params.n_ubatch = TOKEN_BUDGET
+    params.n_seq_max = params.n_outputs_max = settings.max_sequences
+    params.kv_unified = True
+    params.n_threads = params.n_threads_batch = settings.threads or probe_cpu().physical_cores
+    params.no_perf = True
+    return params
+
+
+def _prove(model: LlamaModel) -> None:
+    """Compute one token, twice: the second is not slowed down by reading the file from disk."""
+    first = next((token for token in (model.vocabulary.bos, model.vocabulary.eos) if token >= 0), 0)
+    for _ in range(2):
+        began = time.monotonic()
+        result = model.decode([BatchEntry(0, 0, array("i", [first]), samples=True)])
+        model.decode_seconds = min(model.decode_seconds, time.monotonic() - began)
+        logits = model.logits(0) if result is DecodeResult.DONE else None
+        if logits is None or bool(np.isnan(logits).any()):
+            raise ModelLoadFailed("The model loaded but could not compute a first token.")
+        model.forget(0)

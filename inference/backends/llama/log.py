@@ -1,0 +1,65 @@
+"""What llama.cpp prints: warnings and errors go to stderr, and what they mean is kept as facts."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+
+import llama_cpp
+
+# ggml.h; the numbers in llama-cpp-python's own logger are those of an older one.
+INFO, WARNING, ERROR, CONTINUED = 2, 3, 4, 5
+OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers to GPU")
+
+# The first that matches the log says why a model was not loaded; {0} is its group.
+REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"unknown model architecture: '([\w.-]{1,40})'",
+        "This version of llama.cpp does not know the architecture “{0}”. Update Minerva, or choose "
+        "another model.",
+    ),
+    (
+        r"unknown pre-tokenizer type: '([\w.-]{1,40})'",
+        "This version of llama.cpp does not know the tokenizer “{0}”. Update Minerva, or choose "
+        "another model.",
+    ),
+    (
+        r"(?i)out of memory|failed to allocate|unable to allocate|cannot allocate",
+        "There is not enough memory for this model. Unload another one, choose a smaller one, or "
+        "lower the context window.",
+    ),
+    (
+        r"not within the file bounds|wrong number of tensors|missing tensor|corrupted",
+        "The model's file is damaged or incomplete. Copy or download it again.",
+    ),
+)
+
+
+class LlamaLog:
+    """Receives llama.cpp's log from the moment it is made; one a process, kept for its life."""
+
+    def __init__(self) -> None:
+        self.offloaded_layers = (0, 0)
+        self._errors: deque[str] = deque(maxlen=50)
+        self._level = INFO
+        self._callback = llama_cpp.llama_log_callback(self._receive)
+        llama_cpp.llama_log_set(self._callback, None)
+
+    def failure_sentence(self) -> str:
+        """Why loading failed, as far as the log tells, for the person who wanted the model."""
+        text = "\n".join(self._errors)
+        for pattern, sentence in REASONS:
+            if match := re.search(pattern, text):
+                return sentence.format(*match.groups())
+        return "llama.cpp could not load this model. The log of the inference service says more."
+
+    def _receive(self, level: int, text: bytes, _: object) -> None:
+        self._level = self._level if level == CONTINUED else level
+        line = text.decode("utf-8", "replace")
+        if match := OFFLOADED.search(line):
+            self.offloaded_layers = (int(match[1]), int(match[2]))
+        if self._level in (WARNING, ERROR):
+            self._errors.append(line.strip())
+            sys.stderr.write(line)
+            sys.stderr.flush()

@@ -1,0 +1,100 @@
+"""A GGUF model in memory: the port that the engine's loop drives."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+
+from inference.backends.base import BatchEntry, DecodeResult
+from inference.backends.llama.batch import Batch
+from inference.backends.llama.sampler import LlamaSampler
+from inference.backends.llama.vocabulary import Vocabulary
+from inference.types import SamplingParams
+
+if TYPE_CHECKING:
+    from inference.backends.base import Sampler
+
+RESULTS = {0: DecodeResult.DONE, 1: DecodeResult.CACHE_FULL, 2: DecodeResult.INTERRUPTED}
+
+
+class LlamaModel:
+    """Owns llama.cpp's model and context; `close` frees them.
+
+    The abort check is C's `strlen` over a two-byte string: empty means go on. llama.cpp asks once
+    for each node of the graph, and a Python function would take the GIL each time.
+    """
+
+    def __init__(self, model: object, context: object, *, context_window: int, device: str) -> None:
+        self._model = model
+        self._context = context
+        self._memory = llama_cpp.llama_get_memory(context)
+        self._vocabulary = Vocabulary(model)
+        self.context_window = context_window
+        self.device = device
+        self.decode_seconds = math.inf
+        self.num_cells = int(llama_cpp.llama_n_ctx(context))
+        self.max_sequences = int(llama_cpp.llama_n_seq_max(context))
+        self.token_budget = int(llama_cpp.llama_n_batch(context))
+        self._batch = Batch(self.token_budget)
+        self._interrupt = ctypes.create_string_buffer(2)
+        strlen = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
+        self._is_interrupted = llama_cpp.ggml_abort_callback(strlen)
+        llama_cpp.llama_set_abort_callback(context, self._is_interrupted, self._interrupt)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self._vocabulary
+
+    @property
+    def chat_template(self) -> str:
+        """The template in the file's metadata; "" if there is none."""
+        template = llama_cpp.llama_model_chat_template(self._model, None)
+        return template.decode("utf-8", "replace") if template else ""
+
+    def tokenize(self, text: str) -> array[int]:
+        return self._vocabulary.tokenize(text)
+
+    def piece(self, token: int) -> bytes:
+        return self._vocabulary.piece(token)
+
+    def is_end(self, token: int) -> bool:
+        return self._vocabulary.is_end(token)
+
+    def make_sampler(self, sampling: SamplingParams) -> LlamaSampler:
+        return LlamaSampler(sampling)
+
+    def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult:
+        self._batch.fill(batch)
+        code = llama_cpp.llama_decode(self._context, self._batch.struct)
+        return RESULTS.get(code, DecodeResult.FAILED)
+
+    def sample(self, index: int, sampler: Sampler) -> int:
+        assert isinstance(sampler, LlamaSampler)
+        place = self._batch.last_index(index)
+        return int(llama_cpp.llama_sampler_sample(sampler.chain, self._context, place))
+
+    def logits(self, index: int) -> npt.NDArray[np.float32] | None:
+        """Of entry `index` of the last batch; None if the model gives none. Valid until the next."""
+        place = self._batch.last_index(index)
+        pointer = llama_cpp.llama_get_logits_ith(self._context, place)
+        return np.ctypeslib.as_array(pointer, (self._vocabulary.size,)) if pointer else None
+
+    def forget(self, slot: int, *, position: int = 0) -> bool:
+        return bool(llama_cpp.llama_memory_seq_rm(self._memory, slot, position, -1))
+
+    def interrupt(self) -> None:
+        self._interrupt[0] = b"!"
+
+    def clear_interrupt(self) -> None:
+        self._interrupt[0] = b"\0"
+
+    def close(self) -> None:
+        llama_cpp.llama_free(self._context)
+        llama_cpp.llama_model_free(self._model)

@@ -1,0 +1,67 @@
+"""Text to tokens and tokens to bytes, by the model's own tokenizer. Holds no table of its own."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+
+import llama_cpp
+
+# Most pieces are a few bytes; a longer one gets a buffer of its own.
+PIECE_BYTES = 256
+
+
+class Vocabulary:
+    """`tokenize` may be called from any thread, the rest from one at a time."""
+
+    def __init__(self, model: object) -> None:
+        self._vocab = llama_cpp.llama_model_get_vocab(model)
+        self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
+        self.size = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
+        self.eos = int(llama_cpp.llama_vocab_eos(self._vocab))
+        self._adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+
+    def tokenize(self, text: str) -> array[int]:
+        data = text.encode("utf-8", "replace")
+        tokens = array("i", bytes(4 * (len(data) + 8)))
+        count = self._tokenize_into(tokens, data)
+        if count < 0:
+            tokens = array("i", bytes(4 * -count))
+            count = self._tokenize_into(tokens, data)
+        return self._with_bos(tokens[:count])
+
+    def piece(self, token: int) -> bytes:
+        """The token's bytes, perhaps not whole characters; nothing for a control token."""
+        size = self._piece_into(self._buffer, token)
+        if size >= 0:
+            return self._buffer.raw[:size]
+        buffer = ctypes.create_string_buffer(-size)
+        return buffer.raw[: self._piece_into(buffer, token)]
+
+    def text(self, token: int) -> str:
+        """How a template writes the token; "" where the model has none."""
+        if token < 0:
+            return ""
+        return str(llama_cpp.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace"))
+
+    def is_end(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+
+    def _with_bos(self, tokens: array[int]) -> array[int]:
+        """A template usually writes BOS itself; twice is as wrong as not at all."""
+        if self._adds_bos and self.bos >= 0 and tokens[:1] != array("i", [self.bos]):
+            tokens.insert(0, self.bos)
+        return tokens
+
+    def _tokenize_into(self, tokens: array[int], data: bytes) -> int:
+        room = len(tokens)
+        buffer = (ctypes.c_int32 * room).from_buffer(tokens)
+        return int(
+            llama_cpp.llama_tokenize(self._vocab, data, len(data), buffer, room, False, True)
+        )
+
+    def _piece_into(self, buffer: ctypes.Array[ctypes.c_char], token: int) -> int:
+        return int(
+            llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+        )

@@ -1,0 +1,31 @@
+"""The llama.cpp back end: GGUF models, through llama-cpp-python's low-level API.
+
+Importing this module imports no library; loading a model does (`inference.backends.llama`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import ClassVar
+
+from inference.backends.base import Capabilities, LoadedModel
+from inference.messages import LoadSettings
+from inference.types import ModelSpec
+
+
+class LlamaCppBackend:
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        name="llama.cpp",
+        file_formats=("gguf",),
+        batching=True,
+        devices=("CPU", "CUDA", "Metal"),
+        missing="" if find_spec("llama_cpp") else "install with: pip install llama-cpp-python",
+    )
+
+    def load(
+        self, spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]
+    ) -> LoadedModel:
+        from inference.backends.llama.loading import load_model
+
+        return load_model(spec, settings, progress)
