@@ -21,7 +21,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
 
 class Conversation(models.Model):
-    """`draft`: text that was refused and waits in the composer. `deleted_at`: can be undone."""
+    """`draft`: text that was refused and waits in the composer; `refusal`: the sentence that says why.
+
+    `deleted_at`: can be undone until the row is purged.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -31,6 +34,7 @@ class Conversation(models.Model):
     model = models.ForeignKey("models_app.CatalogEntry", models.SET_NULL, null=True, blank=True)
     leaf = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, related_name="+")
     draft = models.TextField(blank=True)
+    refusal = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True, help_text="time of the last turn")
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -117,6 +121,10 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} {self.id}"
+
+    @property
+    def dom_id(self) -> str:
+        return f"message-{self.pk}"
 
     @property
     def is_running(self) -> bool:

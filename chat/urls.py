@@ -1,6 +1,24 @@
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from chat import views
 
 app_name = "chat"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("c/new/", views.start, name="start"),
+    path("chats/", views.chats, name="chats"),
+    path("chats/waiting/", views.waiting_for_model, name="waiting_for_model"),
+    path("model-state/", views.model_state, name="model_state"),
+    path("c/<uuid:conversation_id>/", views.conversation, name="conversation"),
+    path("c/<uuid:conversation_id>/send/", views.send, name="send"),
+    path("c/<uuid:conversation_id>/stop/", views.stop, name="stop"),
+    path("c/<uuid:conversation_id>/draft/", views.draft, name="draft"),
+    path("c/<uuid:conversation_id>/model/", views.choose_model, name="choose_model"),
+    path("c/<uuid:conversation_id>/rename/", views.rename, name="rename"),
+    path("c/<uuid:conversation_id>/delete/", views.delete, name="delete"),
+    path("c/<uuid:conversation_id>/undelete/", views.undelete, name="undelete"),
+    path("c/<uuid:conversation_id>/m/<uuid:message_id>/retry/", views.retry, name="retry"),
+    path("c/<uuid:conversation_id>/m/<uuid:message_id>/source/", views.source, name="source"),
+]

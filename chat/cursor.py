@@ -1,0 +1,101 @@
+"""How much of a running answer one page has been sent. It buffers nothing: a page that is slow
+simply asks less often, and gets everything new since then in one frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from chat import fragments, wording
+from chat.live import LiveAnswer
+from chat.models import MessageState
+
+MAX_FRAME_BYTES = 60 * 1024
+STATUS_SECONDS = 0.5
+
+
+class AnswerCursor:
+    """`is_done`: the page has the whole answer and how it ended, or the turn was undone."""
+
+    def __init__(self, answer: LiveAnswer, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.answer = answer
+        self.is_done = False
+        self._clock = clock
+        self._is_first = True
+        self._revision = -1
+        self._num_blocks = 0
+        self._tail = ""
+        self._status = ""
+        self._status_state: MessageState | None = None
+        self._status_at = float("-inf")
+
+    async def next_frame(self) -> str | None:
+        """What the page lacks, at most a frame of it; None when it lacks nothing now."""
+        answer = self.answer
+        if self.is_done or not self._has_more:
+            return None
+        if answer.is_over and answer.settled is None:
+            self.is_done = True
+            return None
+        # Both are read before the rendering, which may be overtaken by further events.
+        self._revision, is_over = answer.revision, answer.is_over
+        await answer.render()
+        return self._frame(is_over=is_over)
+
+    @property
+    def is_behind(self) -> bool:
+        """There will be more to send even if nothing further is generated."""
+        return not self.is_done and self.answer.is_behind
+
+    @property
+    def _has_more(self) -> bool:
+        is_new = self.answer.revision != self._revision
+        return is_new or self._has_more_blocks or self.answer.is_behind
+
+    @property
+    def _has_more_blocks(self) -> bool:
+        return self._num_blocks < len(self.answer.blocks)
+
+    def _frame(self, *, is_over: bool) -> str | None:
+        blocks = self._take_blocks()
+        tail = "" if self._has_more_blocks else self.answer.tail
+        has_new_tail = tail != self._tail or self._is_first
+        status = self._new_status()
+        is_end = is_over and not self._has_more_blocks
+        if not (blocks or has_new_tail or status is not None or is_end):
+            return None
+        frame = fragments.answer(
+            f"message-{self.answer.message_id}",
+            is_first=self._is_first,
+            blocks=blocks,
+            tail=tail if has_new_tail else None,
+            status=None if is_end else status,
+            state=self.answer.state,
+        )
+        self._tail, self._is_first, self.is_done = tail, False, is_end
+        if is_end and self.answer.settled:
+            frame += fragments.ending(self.answer.settled)
+        return frame
+
+    def _take_blocks(self) -> str:
+        """Further finished blocks: as many as fit, and one at least."""
+        taken: list[str] = []
+        size = 0
+        for block in self.answer.blocks[self._num_blocks :]:
+            size += len(block.encode())
+            if taken and size > MAX_FRAME_BYTES:
+                break
+            taken.append(block)
+        self._num_blocks += len(taken)
+        return "".join(taken)
+
+    def _new_status(self) -> str | None:
+        """The line changes with every token; twice a second is what can be read."""
+        now, state = self._clock(), self.answer.state
+        if state is self._status_state and now - self._status_at < STATUS_SECONDS:
+            return None
+        status = wording.status_line(self.answer)
+        if status == self._status:
+            return None
+        self._status, self._status_at, self._status_state = status, now, state
+        return status

@@ -1,0 +1,54 @@
+"""From state to the HTML of a socket frame. No logic but which template; may run in any thread.
+
+Every top-level element of a frame is swapped by its id or its `hx-swap-oob` selector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.template.loader import render_to_string
+
+from chat.models import Conversation, Message
+
+
+def message(message: Message) -> str:
+    """An article as pages show it, with the text that is stored."""
+    return render_to_string("chat/_message.html", {"message": message})
+
+
+def transcript(*, is_reset: bool, removed: Sequence[UUID], articles: Sequence[str]) -> str:
+    return render_to_string(
+        "chat/_transcript_update.html",
+        {"is_reset": is_reset, "removed": removed, "articles": articles},
+    )
+
+
+def composer(conversation: Conversation, *, version: str, running: Message | None) -> str:
+    """What surrounds the transcript: Send or Stop, and why a prompt came back."""
+    return render_to_string(
+        "chat/_composer_update.html",
+        {"conversation": conversation, "version": version, "running": running, "oob": True},
+    )
+
+
+def answer(
+    dom_id: str, *, is_first: bool, blocks: str, tail: str | None, status: str | None, state: str
+) -> str:
+    """`tail` and `status` None: as they were."""
+    return render_to_string(
+        "chat/_answer_update.html",
+        {
+            "dom_id": dom_id,
+            "is_first": is_first,
+            "blocks": blocks,
+            "tail": tail,
+            "status": status,
+            "state": state,
+        },
+    )
+
+
+def ending(message: Message) -> str:
+    return render_to_string("chat/_answer_end.html", {"message": message, "oob": True})

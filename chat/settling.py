@@ -1,0 +1,108 @@
+"""How a running answer's row moves forward and ends. All functions are synchronous.
+
+Each change is an UPDATE with the allowed earlier states in its WHERE, so that two writers cannot
+fight: whoever comes second changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from chat.models import RUNNING_STATES, Conversation, Message, MessageState
+from inference.errors import ErrorInfo
+from inference.types import Event, Failed, Finished, FinishReason, Timings, Usage
+
+INTERRUPTING_CODES = frozenset(
+    {"runner_crashed", "runner_stuck", "service_unavailable", "generation_not_found"}
+)
+REFUSING_CODES = frozenset({"context_window_exceeded", "invalid_request"})
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the row says of a settled answer."""
+
+    state: MessageState
+    finish_reason: str = ""
+    error: ErrorInfo | None = None
+    usage: Usage | None = None
+    timings: Timings | None = None
+
+    @classmethod
+    def of(cls, event: Finished | Failed) -> Ending:
+        if isinstance(event, Failed):
+            state = (
+                MessageState.INTERRUPTED
+                if event.error.code in INTERRUPTING_CODES
+                else MessageState.FAILED
+            )
+            return cls(state, error=event.error, usage=event.usage, timings=event.timings)
+        cancelled = event.reason is FinishReason.CANCELLED
+        state = MessageState.STOPPED if cancelled else MessageState.DONE
+        return cls(state, event.reason.value, usage=event.usage, timings=event.timings)
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.error is not None and self.error.code in REFUSING_CODES
+
+
+def is_terminal(event: Event) -> bool:
+    return isinstance(event, Finished | Failed)
+
+
+def checkpoint(message_id: UUID, *, state: MessageState, text: str) -> None:
+    """Keep what is there so far; a settled row, or one further on, stays as it is."""
+    earlier = RUNNING_STATES[: RUNNING_STATES.index(state) + 1]
+    Message.objects.filter(pk=message_id, state__in=earlier).update(state=state, text=text)
+
+
+def settle(message_id: UUID, *, text: str, ending: Ending) -> Message | None:
+    """End the answer for good and return it. None: it is not there any more.
+
+    That is so when its prompt was refused, for then the turn is undone.
+    """
+    with transaction.atomic():
+        answer = Message.objects.select_related("parent").filter(pk=message_id).first()
+        if answer is None:
+            return None
+        if answer.is_running and ending.is_refusal and _is_only_answer(answer):
+            _undo_turn(answer, reason=ending.error.message if ending.error else "")
+            return None
+        Message.objects.filter(pk=message_id).running().update(**_columns(text, ending))
+        answer.refresh_from_db()
+        return answer
+
+
+def _columns(text: str, ending: Ending) -> dict[str, object]:
+    columns: dict[str, object] = {
+        "text": text,
+        "state": ending.state,
+        "finish_reason": ending.finish_reason,
+    }
+    if ending.error:
+        columns |= {"error_code": ending.error.code, "error_message": ending.error.message[:500]}
+    if ending.usage:
+        columns["prompt_tokens"] = ending.usage.prompt_tokens
+        columns["completion_tokens"] = ending.usage.completion_tokens
+    if ending.timings:
+        columns["time_to_first_token"] = ending.timings.time_to_first_token
+        columns["decode_seconds"] = ending.timings.decode
+        columns["total_seconds"] = ending.timings.total
+    return columns
+
+
+def _is_only_answer(answer: Message) -> bool:
+    """A retry that is refused must not take the prompt away that earlier answers belong to."""
+    return answer.parent is not None and answer.parent.children.count() == 1
+
+
+def _undo_turn(answer: Message, *, reason: str) -> None:
+    prompt = answer.parent
+    assert prompt is not None
+    Conversation.objects.filter(pk=answer.conversation_id).update(
+        leaf=prompt.parent_id, draft=prompt.text, refusal=reason[:500]
+    )
+    prompt.delete()

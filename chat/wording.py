@@ -1,0 +1,82 @@
+"""The short lines under an answer: how far it is, and what it took."""
+
+from __future__ import annotations
+
+from chat.live import LiveAnswer
+from chat.models import Message, MessageState
+from inference.types import Loading, Prefill, Queued
+
+NARROW_SPACE = "\u202f"
+STATE_LINES = {
+    MessageState.QUEUED: "Queued",
+    MessageState.LOADING: "Loading model",
+    MessageState.PREFILL: "Reading prompt",
+    MessageState.STREAMING: "Generating",
+}
+END_LINES = {
+    MessageState.STOPPED: "Stopped",
+    MessageState.INTERRUPTED: "Interrupted",
+    MessageState.FAILED: "Failed",
+}
+
+
+def status_line(answer: LiveAnswer) -> str:
+    """ "Loading model 43 %": what a person waits for just now."""
+    if answer.state is MessageState.STREAMING:
+        speed = answer.tokens_per_second
+        return f"Generating · {speed:.1f} tokens/s" if speed else "Generating"
+    match answer.progress:
+        case Queued(position=position) if position > 1:
+            return f"Queued ({ordinal(position)})"
+        case Loading(fraction=fraction):
+            return f"Loading model {percent(fraction)}"
+        case Prefill(num_computed_tokens=done, prompt_tokens=total) if total:
+            tokens = f"{count(done)}/{count(total)} tokens"
+            return f"Reading prompt {percent(done / total)} ({tokens})"
+    return STATE_LINES[answer.state]
+
+
+def stored_status_line(message: Message) -> str:
+    return STATE_LINES.get(MessageState(message.state), "")
+
+
+def ending_line(message: Message) -> str:
+    """Why an answer is shorter than it might be; "" for one that came to its own end."""
+    if message.finish_reason == "length":
+        return "Cut off: the context window is full."
+    return END_LINES.get(MessageState(message.state), "")
+
+
+def statistics_line(message: Message) -> str:
+    """ "412 tokens · 23.4 tokens/s · first token 0.8 s · 18.1 s"."""
+    if not message.completion_tokens:
+        return ""
+    parts = [f"{count(message.completion_tokens)} token{'s'[: message.completion_tokens != 1]}"]
+    if message.tokens_per_second:
+        parts.append(f"{message.tokens_per_second:.1f} tokens/s")
+    if message.time_to_first_token is not None:
+        parts.append(f"first token {seconds(message.time_to_first_token)}")
+    if message.total_seconds is not None:
+        parts.append(seconds(message.total_seconds))
+    return " · ".join(parts)
+
+
+def seconds(value: float) -> str:
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def percent(fraction: float) -> str:
+    return f"{min(max(fraction, 0.0), 1.0) * 100:.0f} %"
+
+
+def count(number: int) -> str:
+    return f"{number:,}".replace(",", NARROW_SPACE)
+
+
+def ordinal(number: int) -> str:
+    if number % 100 in (11, 12, 13):
+        return f"{number}th"
+    return f"{number}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th') }"
