@@ -25,12 +25,12 @@ def test_every_make_target_is_told_in_the_guide(target):
     assert f"`make {target}" in (ROOT / "docs" / "commands.md").read_text()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_of_the_guide_lead_to_files_that_are_there(page):
-    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_of_the_guide_lead_to_files_that_are_there(path):
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
     local = [target for target in targets if "://" not in target]
 
-    missing = [target for target in local if not (page.parent / target).exists()]
+    missing = [target for target in local if not (path.parent / target).exists()]
 
     assert missing == []
 
