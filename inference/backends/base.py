@@ -56,6 +56,7 @@ class LoadedModel(Protocol):
 
     `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
     `token_budget`: tokens one decode takes; `decode_seconds`: what the proving token took.
+    `chat_template`: the model's own, "" if it has none; `bos_text`, `eos_text`: for its variables.
     """
 
     context_window: int
@@ -64,6 +65,9 @@ class LoadedModel(Protocol):
     token_budget: int
     device: str
     decode_seconds: float
+    chat_template: str
+    bos_text: str
+    eos_text: str
 
     def tokenize(self, text: str) -> array[int]:
         """From any thread. Special tokens in `text` are parsed; BOS is added where it belongs."""

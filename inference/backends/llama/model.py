@@ -38,6 +38,9 @@ class LlamaModel:
         self._vocabulary = Vocabulary(model)
         self.context_window = context_window
         self.device = device
+        self.chat_template = _chat_template(model)
+        self.bos_text = self._vocabulary.text(self._vocabulary.bos)
+        self.eos_text = self._vocabulary.text(self._vocabulary.eos)
         self.decode_seconds = math.inf
         self.num_cells = int(llama_cpp.llama_n_ctx(context))
         self.max_sequences = int(llama_cpp.llama_n_seq_max(context))
@@ -51,12 +54,6 @@ class LlamaModel:
     @property
     def vocabulary(self) -> Vocabulary:
         return self._vocabulary
-
-    @property
-    def chat_template(self) -> str:
-        """The template in the file's metadata; "" if there is none."""
-        template = llama_cpp.llama_model_chat_template(self._model, None)
-        return template.decode("utf-8", "replace") if template else ""
 
     def tokenize(self, text: str) -> array[int]:
         return self._vocabulary.tokenize(text)
@@ -98,3 +95,8 @@ class LlamaModel:
     def close(self) -> None:
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
+
+
+def _chat_template(model: object) -> str:
+    template = llama_cpp.llama_model_chat_template(model, None)
+    return template.decode("utf-8", "replace") if template else ""

@@ -1,0 +1,1 @@
+"""The process that holds one model: `python -m inference.runner --fd N`."""

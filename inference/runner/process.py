@@ -1,0 +1,139 @@
+"""The runner: load a model once, then compute completions until the service hangs up.
+
+Threads, started in this order:
+1. reader: commands from the socket; its end is the end of the process, even inside a decode.
+2. writer: reports to the socket.
+3. heartbeat: a sign of life each second, also while the model loads.
+4. preparer: chat template, tokenizing and the checks of a prompt, so that they cost no stream time.
+5. the main thread loads the model and becomes the engine's; it alone computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from inference.backends.base import LoadedModel
+from inference.backends.llama_cpp import LlamaCppBackend
+from inference.engine.engine import Announced, Engine, Prepared, Refused
+from inference.engine.sequence import Sequence
+from inference.errors import InferenceError, ModelLoadFailed
+from inference.gguf_model import read_model
+from inference.messages import (
+    Cancel,
+    Emitted,
+    Heartbeat,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    RunnerCommand,
+    Start,
+)
+from inference.runner.channel import Channel
+from inference.runner.prompts import PromptMaker
+from inference.types import Event
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 1.0
+FLUSH_SECONDS = 1.0
+# Some pre-tokenizers recurse for each character of a word; macOS gives a thread only 512 KiB.
+PREPARER_STACK_BYTES = 64 * 1024 * 1024
+
+
+class Runner:
+    def __init__(self, connection: socket.socket) -> None:
+        self._channel = Channel(connection)
+        self._load_command: SimpleQueue[LoadModel] = SimpleQueue()
+        self._starts: SimpleQueue[Start] = SimpleQueue()
+        self._engine: Engine | None = None
+
+    def run(self) -> None:
+        """Returns never: the process ends here or in the reader."""
+        self._channel.start(self._handle)
+        threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
+        try:
+            self._serve(self._load(self._load_command.get()))
+        except InferenceError as error:
+            self._channel.send(LoadFailed(error.info))
+        except Exception:
+            logger.exception("the runner ends")
+            self._report_broken_load()
+        self._channel.flush(timeout=FLUSH_SECONDS)
+        os._exit(1)
+
+    def _load(self, command: LoadModel) -> LoadedModel:
+        read_model(Path(command.spec.path))
+        backend = LlamaCppBackend()
+        if backend.capabilities.missing:
+            raise ModelLoadFailed(f"llama.cpp is not there: {backend.capabilities.missing}.")
+        return backend.load(command.spec, command.settings, self._report_progress)
+
+    def _serve(self, model: LoadedModel) -> None:
+        prompts = PromptMaker(model)
+        engine = Engine(model, emit=self._emit, clock=time.monotonic)
+        threading.stack_size(PREPARER_STACK_BYTES)
+        threading.Thread(
+            target=self._prepare, args=(prompts, engine), name="preparer", daemon=True
+        ).start()
+        self._engine = engine
+        self._channel.send(Loaded(device=model.device, context_window=model.context_window))
+        engine.run()
+
+    def _handle(self, command: RunnerCommand) -> None:
+        match command, self._engine:
+            case LoadModel(), None:
+                self._load_command.put(command)
+            case Start(), Engine() as engine:
+                engine.post(Announced(_sequence(command)))
+                self._starts.put(command)
+            case Cancel(generation_id), Engine() as engine:
+                engine.cancel(generation_id)
+            case _:
+                raise RuntimeError(f"{type(command).__name__} is out of order")
+
+    def _prepare(self, prompts: PromptMaker, engine: Engine) -> None:
+        while True:
+            start = self._starts.get()
+            engine.post(_prepared(start, prompts))
+
+    def _beat(self) -> None:
+        while True:
+            engine = self._engine
+            counts = (engine.num_steps, engine.num_running, engine.num_waiting) if engine else ()
+            self._channel.send(Heartbeat(*(counts or (0, 0, 0))))
+            time.sleep(HEARTBEAT_SECONDS)
+
+    def _emit(self, generation_id: str, event: Event) -> None:
+        self._channel.send(Emitted(generation_id, event))
+
+    def _report_progress(self, fraction: float) -> None:
+        self._channel.send(LoadProgress(fraction))
+
+    def _report_broken_load(self) -> None:
+        """After Loaded the end of the process says it all."""
+        if self._engine is None:
+            error = ModelLoadFailed("The model could not be loaded. The log says more.")
+            self._channel.send(LoadFailed(error.info))
+
+
+def _sequence(start: Start) -> Sequence:
+    return Sequence(start.generation_id, time.monotonic(), start.sampling)
+
+
+def _prepared(start: Start, prompts: PromptMaker) -> Prepared | Refused:
+    try:
+        prompt = prompts.make(start.messages, start.sampling)
+    except InferenceError as error:
+        return Refused(start.generation_id, error)
+    except Exception:
+        logger.exception("preparing failed generation=%s", start.generation_id)
+        unprepared = InferenceError("This prompt could not be prepared for the model.")
+        return Refused(start.generation_id, unprepared)
+    return Prepared(start.generation_id, prompt)

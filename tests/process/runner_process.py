@@ -1,0 +1,150 @@
+"""A real runner process at the end of a socket pair, and what a test says to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import inference
+from inference.messages import (
+    Cancel,
+    Emitted,
+    Heartbeat,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    LoadSettings,
+    RunnerCommand,
+    RunnerReport,
+    Start,
+)
+from inference.types import (
+    TERMINAL,
+    ChatMessage,
+    Delta,
+    Event,
+    ModelSpec,
+    SamplingParams,
+)
+from inference.wire import Decoder, receive_frame, send_frame
+
+PATIENCE_SECONDS = 60.0
+
+
+class RunnerProcess:
+    def __init__(self) -> None:
+        self.connection, theirs = socket.socketpair()
+        self.connection.settimeout(PATIENCE_SECONDS)
+        environment = {**os.environ, "PYTHONPATH": str(Path(inference.__file__).parent.parent)}
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "inference.runner", "--fd", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=environment,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        self._decoder: Decoder[RunnerReport] = Decoder(RunnerReport)
+        self.events: dict[str, list[Event]] = {}
+        self.progress: list[float] = []
+        self.heartbeats: list[Heartbeat] = []
+
+    def send(self, command: RunnerCommand) -> None:
+        send_frame(self.connection, command)
+
+    def receive(self) -> RunnerReport:
+        report = receive_frame(self.connection, self._decoder)
+        assert report is not None, "the runner hung up"
+        match report:
+            case Emitted(generation_id, event):
+                self.events.setdefault(generation_id, []).append(event)
+            case LoadProgress(fraction):
+                self.progress.append(fraction)
+            case Heartbeat():
+                self.heartbeats.append(report)
+        return report
+
+    def load(self, path: Path, **settings: int) -> Loaded | LoadFailed:
+        spec = ModelSpec(model_id=path.stem, name=path.stem, path=str(path))
+        self.send(LoadModel(spec, LoadSettings(**settings)))
+        while not isinstance(report := self.receive(), Loaded | LoadFailed):
+            pass
+        return report
+
+    def start(
+        self, generation_id: str, prompt: str = "Hello", sampling: SamplingParams | None = None
+    ) -> None:
+        messages = (ChatMessage("user", prompt),)
+        self.send(Start(generation_id, messages, sampling or SamplingParams()))
+
+    def cancel(self, generation_id: str) -> None:
+        self.send(Cancel(generation_id))
+
+    def read_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert time.monotonic() < deadline
+            self.receive()
+
+    def read_to_end(self, *generation_ids: str) -> None:
+        self.read_until(lambda: all(self.has_ended(one) for one in generation_ids))
+
+    def complete(
+        self, prompt: str = "Hello", sampling: SamplingParams | None = None, *, name: str = "one"
+    ) -> list[Event]:
+        """The events of one completion, alone in the runner."""
+        self.events.pop(name, None)
+        self.start(name, prompt, sampling)
+        self.read_to_end(name)
+        return self.events[name]
+
+    def of(self, generation_id: str) -> list[Event]:
+        return self.events.get(generation_id, [])
+
+    def has_ended(self, generation_id: str) -> bool:
+        return any(isinstance(event, TERMINAL) for event in self.of(generation_id))
+
+    def has(self, generation_id: str, kind: type[Event]) -> bool:
+        return any(isinstance(event, kind) for event in self.of(generation_id))
+
+    def text(self, generation_id: str = "one") -> str:
+        return text_of(self.of(generation_id))
+
+    def children(self) -> list[int]:
+        """Its chat template's process."""
+        task = Path(f"/proc/{self.process.pid}/task")
+        return [
+            int(child)
+            for thread in task.iterdir()
+            for child in (thread / "children").read_text().split()
+        ]
+
+    def close(self) -> None:
+        self.connection.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Delta))
+
+
+@contextlib.contextmanager
+def running(path: Path, **settings: int) -> Iterator[RunnerProcess]:
+    """A runner that has loaded the model."""
+    runner = RunnerProcess()
+    try:
+        loaded = runner.load(path, **settings)
+        assert isinstance(loaded, Loaded), loaded
+        yield runner
+    finally:
+        runner.close()
