@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict, get_args
+from typing import Literal, TypedDict
 
 from django.http import HttpRequest
 
@@ -25,7 +25,8 @@ def appearance(request: HttpRequest) -> Appearance:
 
 
 def _theme(value: str | None) -> Theme:
-    for theme in get_args(Theme):
-        if value == theme:
-            return theme
-    return "system"
+    match value:
+        case "light" | "dark":
+            return value
+        case _:
+            return "system"

@@ -72,7 +72,7 @@ def member(staff: Client) -> Client:
 
 def error_page(status: int) -> str:
     request = RequestFactory().get("/nowhere/")
-    request.user = User(username="alice")  # type: ignore[assignment]
+    request.user = User(username="alice")
     error = Exception("planted")
     pages: dict[int, Any] = {
         400: lambda: bad_request(request, error),
@@ -82,7 +82,7 @@ def error_page(status: int) -> str:
     }
     response = pages[status]()
     assert response.status_code == status
-    return response.content.decode()
+    return str(response.content.decode())
 
 
 def assert_nothing_inline(page: str) -> None:
