@@ -6,3 +6,4 @@ import "./dialog.js";
 import "./toast.js";
 import "./request-errors.js";
 import "./slider.js";
+import "./copy.js";
