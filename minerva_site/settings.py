@@ -85,6 +85,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "minerva_site.theme.appearance",
+                "chat.sidebar.sidebar",
             ],
         },
     }
@@ -117,6 +118,8 @@ DATABASES = {
             "timeout": 5,
             "init_command": "".join(f"PRAGMA {pragma};" for pragma in PRAGMAS),
         },
+        # A file: asynchronous tests use the database from several threads.
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
     }
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
