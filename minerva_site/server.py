@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -46,9 +46,7 @@ SERVICE_RESTART = 1012
 
 def body_limit(path: bytes) -> int:
     """Bytes a request to `path` may carry: where prompts go, more than elsewhere."""
-    path = path.partition(b"?")[0]
-    is_chat = path == b"/" or path.startswith(b"/c/")
-    return PROMPT_BODY_LIMIT if is_chat else BODY_LIMIT
+    return PROMPT_BODY_LIMIT if path.startswith(b"/c/") else BODY_LIMIT
 
 
 class LimitedChannel(HTTPChannel):
@@ -192,7 +190,12 @@ class LimitedServer(Server):
     """Serves `application` on an open listening socket until SIGTERM or SIGINT."""
 
     def __init__(
-        self, application: Any, *, listener: socket.socket, when_running: Callable[[], None]
+        self,
+        application: Any,
+        *,
+        listener: socket.socket,
+        when_running: Callable[[], None],
+        when_stopping: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(
             application,
@@ -208,6 +211,7 @@ class LimitedServer(Server):
         )
         self._listener = listener
         self._when_running = when_running
+        self._when_stopping = when_stopping
 
     def run(self) -> None:
         """What `Server.run` does, with our factories and our socket."""
@@ -244,14 +248,17 @@ class LimitedServer(Server):
             for details in self.connections.values()
             if "application_instance" in details
         ]
-        return defer.Deferred.fromFuture(asyncio.ensure_future(_cancelled(applications)))
+        return defer.Deferred.fromFuture(asyncio.ensure_future(self._wound_up(applications)))
 
-
-async def _cancelled(applications: list[asyncio.Future[None]]) -> None:
-    for application in applications:
-        application.cancel()
-    if applications:
-        await asyncio.wait(applications, timeout=SHUTDOWN_SECONDS)
+    async def _wound_up(self, applications: list[asyncio.Future[None]]) -> None:
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                for application in applications:
+                    application.cancel()
+                await asyncio.gather(*applications, return_exceptions=True)
+                await self._when_stopping()
+        except Exception:
+            logger.exception("the shutdown was not clean")
 
 
 def _end_process_after(seconds: float) -> None:

@@ -60,6 +60,7 @@ ASGI_APPLICATION = "minerva_site.asgi.application"
 MIDDLEWARE = [
     "minerva_site.headers.HeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -70,7 +71,6 @@ MIDDLEWARE = [
     "accounts.middleware.SessionLifetimeMiddleware",
     "accounts.middleware.SignInRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -85,6 +85,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "minerva_site.theme.appearance",
+                "chat.sidebar.sidebar",
                 "chat.sidebar.sidebar",
             ],
         },
@@ -118,7 +119,7 @@ DATABASES = {
             "timeout": 5,
             "init_command": "".join(f"PRAGMA {pragma};" for pragma in PRAGMAS),
         },
-        # A file: asynchronous tests use the database from several threads.
+        # A database in memory belongs to one thread; async tests use it from several.
         "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
     }
 }

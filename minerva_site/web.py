@@ -17,6 +17,10 @@ import socket  # noqa: E402
 import sys  # noqa: E402
 
 from minerva_site.asgi import application  # noqa: E402
+
+# isort: split
+# Models can be imported only after the line above.
+from chat import recorder, turns  # noqa: E402
 from minerva_site.configuration import configuration  # noqa: E402
 from minerva_site.server import LimitedServer  # noqa: E402
 
@@ -31,14 +35,18 @@ def main() -> int:
     listener = (
         socket.socket(fileno=arguments.fd) if arguments.fd is not None else _bind_configured()
     )
-    LimitedServer(application, listener=listener, when_running=start_reconciling).run()
+    server = LimitedServer(
+        application,
+        listener=listener,
+        when_running=start_reconciling,
+        when_stopping=recorder.close,
+    )
+    server.run()
     return 0
 
 
 def start_reconciling() -> None:
     """Runs in the reactor: go on with the answers that an earlier web process was recording."""
-    from chat import turns
-
     task = asyncio.get_event_loop().create_task(turns.reconcile(), name="reconcile")
     _background.add(task)
     task.add_done_callback(_reconciled)

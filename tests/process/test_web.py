@@ -1,0 +1,276 @@
+"""The real web process behind a real socket: limits, refusals, headers, shutdown."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from minerva_site.server import BODY_LIMIT, MAX_HEADER_COUNT, PROMPT_BODY_LIMIT
+from tests.process.web_process import WebProcess, read_answer
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    with WebProcess(tmp_path_factory.mktemp("web") / "data") as web:
+        yield web
+
+
+def chunked(body: bytes, *, piece: int = 65536) -> bytes:
+    pieces = [body[i : i + piece] for i in range(0, len(body), piece)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+def post_head(web: WebProcess, path: str, *lines: str) -> bytes:
+    head = [f"POST {path} HTTP/1.1", f"Host: {web.host}", *lines, "", ""]
+    return "\r\n".join(head).encode()
+
+
+# -- bodies -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("/csp-report", BODY_LIMIT), ("/c/new/", PROMPT_BODY_LIMIT)],
+)
+def test_a_body_at_the_limit_reaches_the_application(web, path, limit):
+    status, _, _ = web.request("POST", path, b"x" * limit)
+
+    assert status != 413
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("/csp-report", BODY_LIMIT), ("/c/new/", PROMPT_BODY_LIMIT)],
+)
+def test_a_body_one_byte_over_the_limit_is_refused(web, path, limit):
+    status, headers, _ = web.request("POST", path, b"x" * (limit + 1))
+
+    assert status == 413
+    assert headers["Connection"] == "close"
+
+
+def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(web):
+    answer = web.raw(post_head(web, "/csp-report", f"Content-Length: {BODY_LIMIT * 100}"))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_client_that_waits_for_100_continue_is_refused_without_it(web):
+    head = post_head(
+        web, "/csp-report", f"Content-Length: {BODY_LIMIT * 100}", "Expect: 100-continue"
+    )
+
+    answer = web.raw(head)
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in answer
+
+
+def test_a_chunked_body_at_the_limit_reaches_the_application(web):
+    head = post_head(web, "/csp-report", "Transfer-Encoding: chunked")
+
+    answer = web.raw(head + chunked(b"x" * BODY_LIMIT))
+
+    assert answer.startswith(b"HTTP/1.1 204 ")
+
+
+def test_a_chunked_body_one_byte_over_the_limit_is_refused(web):
+    head = post_head(web, "/csp-report", "Transfer-Encoding: chunked")
+
+    answer = web.raw(head + chunked(b"x" * (BODY_LIMIT + 1)))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_an_endless_chunked_body_is_cut_off_and_costs_no_memory(web):
+    before = psutil.Process(web.process.pid).memory_info().rss
+    piece = chunked(b"x" * 65536)[: -len(b"0\r\n\r\n")]
+    sent = 0
+
+    with socket.create_connection(("127.0.0.1", web.port), timeout=30) as client:
+        client.sendall(post_head(web, "/csp-report", "Transfer-Encoding: chunked"))
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            while sent < 100 * BODY_LIMIT:
+                client.sendall(piece)
+                sent += 65536
+
+    growth = psutil.Process(web.process.pid).memory_info().rss - before
+    assert growth < 8 * 1024**2
+    assert web.request("GET", "/healthz")[0] == 200
+
+
+def test_what_follows_a_refused_body_is_not_taken_for_a_request(web):
+    smuggled = f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode()
+    head = post_head(web, "/csp-report", f"Content-Length: {BODY_LIMIT + 1}")
+
+    with socket.create_connection(("127.0.0.1", web.port), timeout=30) as client:
+        client.sendall(head + smuggled)
+        received = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+# -- headers and addresses ----------------------------------------------------------------------
+
+
+def test_more_headers_than_allowed_are_refused(web):
+    lines = "".join(f"X-{number}: 1\r\n" for number in range(MAX_HEADER_COUNT + 1))
+
+    answer = web.raw(f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n{lines}\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_header_block_over_16_kib_is_refused(web):
+    lines = "".join(f"X-{number}: {'y' * 1000}\r\n" for number in range(17))
+
+    answer = web.raw(f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n{lines}\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_two_host_headers_are_refused(web):
+    answer = web.raw(
+        f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\nHost: {web.host}\r\n\r\n".encode()
+    )
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_request_without_host_is_refused(web):
+    answer = web.raw(b"GET /healthz HTTP/1.1\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_foreign_host_and_a_foreign_port_are_refused(web):
+    assert web.request("GET", "/healthz", Host="evil.example")[0] == 400
+    assert web.request("GET", "/healthz", Host="127.0.0.1:1")[0] == 400
+
+
+def test_a_request_for_a_whole_address_is_refused(web):
+    answer = web.raw(f"GET http://evil.example/ HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode())
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_root_path_that_the_client_sends_has_no_effect(web):
+    status, _, body = web.request("GET", "/setup/", **{"Daphne-Root-Path": "//evil.example"})
+
+    assert status == 403
+    assert b"evil.example" not in body
+
+
+def test_the_security_headers_are_on_every_answer(web):
+    for path in ("/healthz", "/", "/nowhere", "/setup/"):
+        _, headers, _ = web.request("GET", path)
+
+        assert headers["Content-Security-Policy"] == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+            f"font-src 'self'; connect-src 'self' ws://{web.host}; media-src 'self' blob:; "
+            "worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+            "object-src 'none'; frame-src 'none'; frame-ancestors 'none'; report-uri /csp-report"
+        )
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Permissions-Policy"].startswith("camera=(), microphone=()")
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Server"] == "minerva"
+
+
+# -- websockets ---------------------------------------------------------------------------------
+
+
+def handshake(web: WebProcess, *, path: str = "/ws/c/x/", origin: str | None = None) -> bytes:
+    key = base64.b64encode(os.urandom(16)).decode()
+    lines = [
+        f"GET {path} HTTP/1.1",
+        f"Host: {web.host}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Key: {key}",
+    ]
+    if origin is not None:
+        lines.append(f"Origin: {origin}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "http://127.0.0.1:1", "https://{host}", "http://evil.example"]
+)
+def test_a_websocket_of_a_foreign_page_is_refused(web, origin):
+    origin = origin and origin.format(host=web.host)
+
+    answer = web.raw(handshake(web, origin=origin))
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_websocket_to_nowhere_is_refused_without_an_error(web):
+    before = web.output.read_text().count("ERROR")
+
+    answer = web.raw(handshake(web, path="/ws/nowhere/", origin=f"http://{web.host}"))
+
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert web.output.read_text().count("ERROR") == before
+
+
+# -- connections and shutdown -------------------------------------------------------------------
+
+
+def test_connections_of_one_address_have_a_cap_that_frees_up_again(web):
+    clients = [socket.create_connection(("127.0.0.1", web.port), timeout=30) for _ in range(80)]
+    request = f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode()
+    answers = []
+    for client in clients:
+        try:
+            client.sendall(request)
+            answers.append(read_answer(client))
+        except OSError:
+            answers.append(b"")
+
+    for client in clients:
+        client.close()
+
+    answered = [answer for answer in answers if answer.startswith(b"HTTP/1.1 200")]
+    assert 60 <= len(answered) <= 64
+    for _ in range(100):
+        assert web.request("GET", "/healthz")[0] == 200
+
+
+def test_sigterm_ends_the_process_while_requests_are_half_sent(tmp_path):
+    with (
+        WebProcess(tmp_path / "data") as web,
+        socket.create_connection(("127.0.0.1", web.port)) as half,
+        socket.create_connection(("127.0.0.1", web.port)) as idle,
+    ):
+        half.sendall(post_head(web, "/", "Content-Length: 1000") + b"x")
+        idle.sendall(f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode())
+        read_answer(idle)
+
+        web.process.send_signal(signal.SIGTERM)
+
+        assert web.process.wait(timeout=10) == 0
+
+
+def test_connections_wait_while_the_process_is_started_again(tmp_path):
+    with WebProcess(tmp_path / "data") as web, ThreadPoolExecutor() as threads:
+        web.kill()
+
+        asking = threads.submit(web.request, "GET", "/healthz")
+        web.start()
+
+        assert asking.result()[0] == 200
