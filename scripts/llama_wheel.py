@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -48,7 +50,7 @@ def llama_wheel(*, pip: list[str], version: str, flags: BuildFlags) -> Path:
         say(f"llama.cpp: {note}")
     say("llama.cpp: compiling it, once, 3 to 6 minutes on two cores (longer for an NVIDIA GPU).")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as work:
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as work:
         _compile(pip=pip, version=version, flags=flags, into=Path(work), log=folder / "build.log")
         return _keep(Path(work), folder)
 
@@ -67,21 +69,40 @@ def _compile(*, pip: list[str], version: str, flags: BuildFlags, into: Path, log
     with (
         Progress("fetching the source and the build tools") as progress,
         log.open("w", encoding="utf-8") as record,
-        subprocess.Popen(
-            command,
-            env=os.environ | {"CMAKE_ARGS": flags.cmake_args},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as process,
+        _started(command, flags=flags, temporary=into) as process,
     ):
         assert process.stdout is not None
         _follow(process.stdout, record=record, progress=progress)
     if process.returncode != 0:
         _explain_failure(log, flags)
     say(f"llama.cpp: compiled in {elapsed(progress.seconds)}")
+
+
+@contextmanager
+def _started(
+    command: list[str], *, flags: BuildFlags, temporary: Path
+) -> Iterator[subprocess.Popen[str]]:
+    """pip with its compilers as one process group: Ctrl-C ends all of them, and leaves nothing.
+
+    They build in `temporary`, because /tmp is often a small piece of memory.
+    """
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"CMAKE_ARGS": flags.cmake_args, "TMPDIR": str(temporary)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def _follow(lines: Iterable[str], *, record: TextIO, progress: Progress) -> None:

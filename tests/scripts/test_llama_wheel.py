@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import llama_wheel as llama_wheel_module
+import psutil
 import pytest
 from build_flags import BuildFlags
 from llama_wheel import build_step, llama_wheel
@@ -77,6 +79,31 @@ def test_the_compiler_the_person_chose_must_be_there(cache, monkeypatch):
 
     with pytest.raises(SetUpFailed, match=r"no-such-compiler\+\+ was not found"):
         make_wheel(pip=NO_PIP)
+
+
+def test_an_interrupted_compilation_ends_its_compilers_and_leaves_nothing(
+    cache, pip_that, tmp_path, monkeypatch
+):
+    pid_file = tmp_path / "pid"
+    pip = pip_that(f"sleep 600 & echo $! > {pid_file}; touch $out/half; echo '[1/2] c++'; wait")
+    monkeypatch.setattr(llama_wheel_module, "build_step", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_wheel(pip=pip)
+
+    assert psutil.wait_procs(compilers(pid_file), timeout=10)[1] == []
+    assert [path.name for path in cache.iterdir()] == ["build.log"]
+
+
+def interrupt(line: str) -> str:
+    raise KeyboardInterrupt
+
+
+def compilers(pid_file: Path) -> list[psutil.Process]:
+    try:
+        return [psutil.Process(int(pid_file.read_text()))]
+    except psutil.NoSuchProcess:
+        return []
 
 
 @pytest.mark.parametrize(
