@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from minerva_site.child_log import MAX_LINE_BYTES, ChildLog
+
+logger = logging.getLogger(__name__)
 
 READY_POLL_SECONDS = 0.1
 
@@ -112,13 +115,20 @@ class Child:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + self.program.ready_seconds
         while self.process.poll() is None:
-            if self.program.is_ready():
+            if self._seems_ready():
                 self.report(BecameReady(self))
                 return
             if time.monotonic() > deadline:
                 self.report(NotReadyInTime(self))
                 return
             time.sleep(READY_POLL_SECONDS)
+
+    def _seems_ready(self) -> bool:
+        try:
+            return self.program.is_ready()
+        except Exception:
+            logger.exception("the question whether %s is ready failed", self.program.name)
+            return False
 
 
 def _lines(output: IO[bytes]) -> Sequence[bytes]:

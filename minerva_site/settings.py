@@ -86,7 +86,6 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "minerva_site.theme.appearance",
                 "chat.sidebar.sidebar",
-                "chat.sidebar.sidebar",
             ],
         },
     }
