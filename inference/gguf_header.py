@@ -7,6 +7,7 @@ Called by the catalog (web process) and by the runner before llama.cpp opens the
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def read_header(path: Path) -> GGUFHeader:
     """
     try:
         with open_regular(path) as file:
-            return _parse(GGUFStream(file, size=file.seek(0, 2)))
+            return _parse(GGUFStream(file, size=os.fstat(file.fileno()).st_size))
     except FileNotFoundError as error:
         raise ModelFileInvalid("The file is no longer there.", reason="gone") from error
     except PermissionError as error:

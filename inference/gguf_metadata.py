@@ -16,6 +16,7 @@ MAX_STRINGS = 4_000_000
 MAX_KEPT_NUMBERS = 16_384  # of arrays with a number for each layer; others are passed over
 MAX_COUNT = 2**31 - 1
 SMALLEST_PAIR = 8 + 1 + 4 + 1
+SMALLEST_STRING = 8
 
 Number = int | float | bool
 Value = Number | str | tuple[Number, ...]
@@ -44,10 +45,11 @@ class Metadata:
 
     @classmethod
     def read(cls, stream: GGUFStream, *, count: int) -> Metadata:
-        if count > min(MAX_KEYS, stream.remaining // SMALLEST_PAIR):
+        if count > MAX_KEYS:
             raise ModelFileInvalid(
                 f"This file claims to have {count:,} metadata keys. It is damaged."
             )
+        stream.expect(count * SMALLEST_PAIR)
         metadata = cls()
         for _ in range(count):
             metadata._read_pair(stream)
@@ -112,10 +114,11 @@ class Metadata:
 
     def _skip_strings(self, stream: GGUFStream, key: str, length: int) -> None:
         self._num_strings += length
-        if self._num_strings > MAX_STRINGS or length * 8 > stream.remaining:
+        if self._num_strings > MAX_STRINGS:
             raise ModelFileInvalid(
                 f"This file is damaged: “{one_line(key)}” claims to have {length:,} entries."
             )
+        stream.expect(length * SMALLEST_STRING)
         stream.skip_strings(length)
 
     def _read_numbers(self, stream: GGUFStream, key: str, form: str, length: int) -> None:

@@ -35,9 +35,12 @@ class GGUFStream:
     def position(self) -> int:
         return self._piece_start + self._at
 
-    @property
-    def remaining(self) -> int:
-        return self.size - self.position
+    def expect(self, length: int) -> None:
+        """Raises if the file ends before `length` more bytes of header, or no header is so long."""
+        if length > self.size - self.position:
+            raise truncated(size=self.size)
+        if self.position + length > MAX_HEADER_BYTES:
+            raise _header_too_long()
 
     def peek(self, length: int) -> bytes:
         """Up to `length` bytes from here on, fewer at the end of the file; moves nothing."""
@@ -46,7 +49,7 @@ class GGUFStream:
         return self._piece[self._at : self._at + length]
 
     def take(self, length: int) -> bytes:
-        self._check(length)
+        self.expect(length)
         taken = self.peek(length)
         if len(taken) < length:  # it shrank while it was read
             raise truncated(size=self.position + len(taken))
@@ -54,7 +57,7 @@ class GGUFStream:
         return taken
 
     def skip(self, length: int) -> None:
-        self._check(length)
+        self.expect(length)
         if self._at + length > len(self._piece):
             self._piece_start, self._at, self._piece = self.position + length, 0, b""
         else:
@@ -91,12 +94,6 @@ class GGUFStream:
             raise _header_too_long()
         self._at = at
         return done
-
-    def _check(self, length: int) -> None:
-        if length > self.remaining:
-            raise truncated(size=self.size)
-        if self.position + length > MAX_HEADER_BYTES:
-            raise _header_too_long()
 
     def _read_piece(self, length: int) -> None:
         start = self.position

@@ -31,8 +31,9 @@ class TensorSummary:
 
 def read_tensors(stream: GGUFStream, *, count: int, alignment: int) -> TensorSummary:
     """Raises ModelFileInvalid, with reason "truncated" if the data does not reach its end."""
-    if count > min(MAX_TENSORS, stream.remaining // SMALLEST_INFO):
+    if count > MAX_TENSORS:
         raise ModelFileInvalid(f"This file claims to have {count:,} tensors. It is damaged.")
+    stream.expect(count * SMALLEST_INFO)
     reader = _TensorReader(stream, alignment)
     for _ in range(count):
         reader.read_one()
