@@ -47,18 +47,19 @@ def ending_line(message: Message) -> str:
     return END_LINES.get(MessageState(message.state), "")
 
 
-def statistics_line(message: Message) -> str:
-    """ "412 tokens · 23.4 tokens/s · first token 0.8 s · 18.1 s"."""
+def statistics(message: Message) -> list[str]:
+    """What it took: "412 tokens", "23.4 tokens/s", "first token 0.8 s", "18.1 s"."""
     if not message.completion_tokens:
-        return ""
-    parts = [f"{count(message.completion_tokens)} token{'s'[: message.completion_tokens != 1]}"]
+        return []
+    unit = "token" if message.completion_tokens == 1 else "tokens"
+    parts = [f"{count(message.completion_tokens)} {unit}"]
     if message.tokens_per_second:
         parts.append(f"{message.tokens_per_second:.1f} tokens/s")
     if message.time_to_first_token is not None:
         parts.append(f"first token {seconds(message.time_to_first_token)}")
     if message.total_seconds is not None:
         parts.append(seconds(message.total_seconds))
-    return " · ".join(parts)
+    return parts
 
 
 def seconds(value: float) -> str:
