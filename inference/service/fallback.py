@@ -1,0 +1,76 @@
+"""The ways to load a model, best first. Pure: what to try, and how to say where it ended and why.
+
+GPU with all layers → GPU with fewer → CPU → CPU without extra buffer types (weights repacked for
+one instruction set, the part of llama.cpp that crashes on some processors). A runner that cannot
+load, or dies while loading, moves the model one link on. It is never silent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from inference.messages import LoadSettings
+
+# "Fewer" when all layers were tried: half of what common 7B and 8B models have.
+FEWER_GPU_LAYERS = 16
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A link that failed, and the sentence that says why."""
+
+    settings: LoadSettings
+    reason: str
+
+
+class LoadChain:
+    """One load of a model, from link to link until one holds."""
+
+    def __init__(self, settings: tuple[LoadSettings, ...]) -> None:
+        self._links = settings
+        self._attempts: list[Attempt] = []
+
+    @property
+    def current(self) -> LoadSettings:
+        return self._links[len(self._attempts)]
+
+    def has_next(self) -> bool:
+        return len(self._attempts) + 1 < len(self._links)
+
+    def move_on(self, reason: str) -> None:
+        assert self.has_next()
+        self._attempts.append(Attempt(self.current, reason))
+
+    @property
+    def explanation(self) -> str:
+        """Where the model is and why not where it was first tried; "" when it is there."""
+        if not self._attempts:
+            return ""
+        first = self._attempts[0]
+        return f"Runs {describe(self.current)}. Not {describe(first.settings)}: {first.reason}"
+
+
+def links(settings: LoadSettings, *, has_gpu_build: bool) -> tuple[LoadSettings, ...]:
+    """Never empty. Without a GPU build, or with `gpu_layers` 0, it starts at the CPU."""
+    cpu = msgspec.structs.replace(settings, gpu_layers=0)
+    plain_cpu = msgspec.structs.replace(cpu, use_extra_bufts=False)
+    if settings.gpu_layers == 0 or not has_gpu_build:
+        return (cpu, plain_cpu)
+    return (settings, *_with_fewer_layers(settings), cpu, plain_cpu)
+
+
+def describe(settings: LoadSettings) -> str:
+    if settings.gpu_layers < 0:
+        return "on the GPU with all layers"
+    if settings.gpu_layers > 0:
+        return f"with {settings.gpu_layers} layers on the GPU"
+    if settings.use_extra_bufts:
+        return "on the CPU"
+    return "on the CPU without extra buffer types (slower)"
+
+
+def _with_fewer_layers(settings: LoadSettings) -> tuple[LoadSettings, ...]:
+    fewer = FEWER_GPU_LAYERS if settings.gpu_layers < 0 else settings.gpu_layers // 2
+    return (msgspec.structs.replace(settings, gpu_layers=fewer),) if fewer else ()

@@ -1,0 +1,144 @@
+"""The generations of one model: who waits, who is being computed, who is being stopped.
+
+Owned by one `ModelLife` and called from nowhere else. It knows nothing of processes: a command for
+the runner goes through `send`. A sequence keeps its place in the runner until the runner itself has
+reported its end, so never more than `max_sequences` are open there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from inference.errors import ErrorInfo, Overloaded
+from inference.messages import Cancel, Emitted, RunnerCommand, Start
+from inference.service.generation import Clock, Generation
+from inference.types import TERMINAL, Loading, ModelSpec, Queued
+
+# After Stop, the runner has this long to report the end itself, with exact counts.
+STOP_PATIENCE_SECONDS = 0.15
+# A runner that has not let go of a stopped sequence by then is stuck.
+STOP_LIMIT_SECONDS = 5.0
+WAIT_LIMIT_SECONDS = 900.0
+
+
+class GenerationQueue:
+    def __init__(
+        self, *, max_sequences: int, send: Callable[[RunnerCommand], None], clock: Clock
+    ) -> None:
+        self._max_sequences = max_sequences
+        self._send = send
+        self._clock = clock
+        self._waiting: list[Generation] = []
+        self._running: dict[str, Generation] = {}
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        return len(self._running)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting and not self._running
+
+    @property
+    def next_spec(self) -> ModelSpec | None:
+        """What the first one in the queue needs loaded."""
+        return self._waiting[0].request.model if self._waiting else None
+
+    def add(self, generation: Generation) -> None:
+        self._waiting.append(generation)
+
+    def start_next(self) -> None:
+        """Hand the first in the queue to the runner, if it has room for one more."""
+        generation = self._waiting.pop(0)
+        generation.has_started = True
+        self._running[generation.id] = generation
+        request = generation.request
+        self._send(Start(request.generation_id, request.messages, request.sampling))
+
+    @property
+    def has_room(self) -> bool:
+        return len(self._running) < self._max_sequences
+
+    def record(self, report: Emitted) -> None:
+        """An event from the runner; the terminal one gives the place back."""
+        generation = self._running.get(report.generation_id)
+        if generation is None:
+            return
+        if isinstance(report.event, TERMINAL):
+            del self._running[generation.id]
+        generation.record(report.event)
+
+    def stop(self, generation_id: str) -> None:
+        """End one wherever it is. A waiting one leaves at once and never reaches the runner."""
+        for generation in self._waiting:
+            if generation.id == generation_id:
+                self._waiting.remove(generation)
+                generation.cancel()
+                return
+        running = self._running.get(generation_id)
+        if running is not None and running.stop_requested_at is None:
+            running.stop_requested_at = self._clock()
+            self._send(Cancel(generation_id))
+
+    def fail_running(self, error: ErrorInfo) -> None:
+        """The runner is gone: nothing of what it computed goes on."""
+        failed, self._running = self._running, {}
+        for generation in failed.values():
+            generation.fail(error)
+
+    def fail_all(self, error: ErrorInfo) -> None:
+        self.fail_running(error)
+        failed, self._waiting = self._waiting, []
+        for generation in failed:
+            generation.fail(error)
+
+    def announce(self, *, loading: float | None) -> None:
+        """Tell everyone who waits what for: those that a load in progress has room for see the load
+        (`loading` is its fraction), the others their place in the queue."""
+        room = self._max_sequences if loading is not None else 0
+        for index, generation in enumerate(self._waiting):
+            if loading is not None and index < room:
+                generation.record(Loading(loading))
+            else:
+                generation.record(Queued(index - room + 1))
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def deadline(self) -> float:
+        """When `expire` has something to do next."""
+        patience = (
+            asked_at + (STOP_LIMIT_SECONDS if generation.has_ended else STOP_PATIENCE_SECONDS)
+            for generation in self._running.values()
+            if (asked_at := generation.stop_requested_at) is not None
+        )
+        waiting = (g.arrived_at + WAIT_LIMIT_SECONDS for g in self._waiting)
+        return min([*patience, *waiting], default=float("inf"))
+
+    def expire(self, now: float) -> None:
+        """End the logs of those stopped a while ago, and the wait of those that waited too long."""
+        for generation in self._running.values():
+            asked_at = generation.stop_requested_at
+            if asked_at is not None and now >= asked_at + STOP_PATIENCE_SECONDS:
+                generation.cancel()
+        for generation in [g for g in self._waiting if now >= g.arrived_at + WAIT_LIMIT_SECONDS]:
+            self._waiting.remove(generation)
+            generation.fail(self._waited_too_long().info)
+
+    def holds_a_stopped_one(self, now: float) -> bool:
+        """True when the runner should long have let go of a sequence."""
+        return any(
+            generation.stop_requested_at is not None
+            and now >= generation.stop_requested_at + STOP_LIMIT_SECONDS
+            for generation in self._running.values()
+        )
+
+    def _waited_too_long(self) -> Overloaded:
+        return Overloaded(
+            f"This request waited {WAIT_LIMIT_SECONDS / 60:.0f} minutes without its turn coming. "
+            "Try again when the model is less busy.",
+            queue_length=len(self._waiting),
+        )

@@ -1,0 +1,166 @@
+"""Who may load when: gives memory to one load after the other, and has idle models unloaded for it.
+
+What a model will need is an estimate; what is free, and what a loaded model really holds, is
+measured each time. Weights are mapped from the file, and the kernel counts such pages as available
+although a model in use needs them: they are taken off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from inference.errors import ModelLoadFailed
+from inference.hardware.memory import Memory, probe_memory
+from inference.service.eviction import Eviction, Resident, choose
+
+GIB = 1024**3
+RUNNER_BYTES = 150 * 1024**2
+# The key-value cache of common models takes at most this much a token, and seldom more in all
+# than the weights do.
+CACHE_BYTES_A_TOKEN = 128 * 1024
+WAIT_LIMIT_SECONDS = 120.0
+# Memory may also come free elsewhere, so a load that waits looks again now and then.
+LOOK_AGAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """`resident`: all bytes in memory; `mapped`: those of them that are pages of files."""
+
+    resident: int = 0
+    mapped: int = 0
+
+    @classmethod
+    def of(cls, pid: int) -> MemoryUse:
+        """Zero for a process that is gone."""
+        try:
+            info = psutil.Process(pid).memory_info()
+        except psutil.Error:
+            return cls()
+        return cls(resident=info.rss, mapped=getattr(info, "shared", 0))
+
+
+class Tenant(Protocol):
+    """A model with a runner, as the plan sees it. All of it is advice, except what `evict` says."""
+
+    @property
+    def model_id(self) -> str: ...
+    @property
+    def last_used_at(self) -> float: ...
+    @property
+    def is_busy(self) -> bool: ...
+    def memory(self) -> MemoryUse: ...
+    def evict(self) -> Awaitable[bool]: ...
+
+
+def need_of(path: str, *, context_window: int) -> int:
+    """Bytes a model will take. A file that cannot be looked at is left to the runner to refuse."""
+    try:
+        weights = Path(path).stat().st_size
+    except OSError:
+        return 0
+    return int(weights * 1.1) + min(context_window * CACHE_BYTES_A_TOKEN, weights) + RUNNER_BYTES
+
+
+class MemoryPlan:
+    """`tenants`: the models that have a runner now. `has_gpu`: weights may go elsewhere than RAM,
+    so a model that looks too big is tried all the same."""
+
+    def __init__(
+        self,
+        tenants: Callable[[], Sequence[Tenant]],
+        *,
+        has_gpu: bool,
+        probe: Callable[[], Memory] = probe_memory,
+    ) -> None:
+        self._tenants = tenants
+        self._has_gpu = has_gpu
+        self._probe = probe
+        self._promised: dict[str, int] = {}
+        self._turnstile = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def reserve(self, model_id: str, need: int) -> AsyncIterator[None]:
+        """Hold `need` bytes for a load, in order of arrival. Raises ModelLoadFailed.
+
+        Leave it when the load is over, one way or the other: from then on it is measured.
+        """
+        async with self._turnstile:
+            await self._make_room(need)
+            self._promised[model_id] = need
+        try:
+            yield
+        finally:
+            del self._promised[model_id]
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Something ended: a load that waits may fit now."""
+        self._changed.set()
+
+    async def _make_room(self, need: int) -> None:
+        give_up_at = time.monotonic() + WAIT_LIMIT_SECONDS
+        while (choice := self._choose(need)) != Eviction("fits"):
+            if choice.verdict == "never":
+                if self._has_gpu:
+                    return
+                raise _too_big(need, self._free())
+            if choice.models:
+                await self._evict(choice.models)
+            elif time.monotonic() >= give_up_at:
+                raise _busy()
+            else:
+                await self._wait_for_change()
+
+    def _choose(self, need: int) -> Eviction:
+        residents = [
+            Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy)
+            for t in self._tenants()
+            if t.model_id not in self._promised
+        ]
+        return choose(need=need, free=self._free(), residents=residents)
+
+    async def _evict(self, model_ids: tuple[str, ...]) -> None:
+        """One that has come into use meanwhile refuses; the caller looks at the whole again."""
+        for tenant in self._tenants():
+            if tenant.model_id in model_ids:
+                await tenant.evict()
+
+    async def _wait_for_change(self) -> None:
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN_SECONDS)
+
+    def _free(self) -> int:
+        memory = self._probe()
+        reserve = min(GIB, memory.total // 10)
+        taken = 0
+        for tenant in self._tenants():
+            use = tenant.memory()
+            claim = max(self._promised.get(tenant.model_id, 0), use.resident)
+            taken += claim - (use.resident - use.mapped)
+        return memory.available - reserve - taken
+
+
+def _too_big(need: int, free: int) -> ModelLoadFailed:
+    return ModelLoadFailed(
+        f"This model needs about {need / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB "
+        "are free. Close other programs, or take a smaller model or context window.",
+        needed_bytes=need,
+        free_bytes=max(free, 0),
+    )
+
+
+def _busy() -> ModelLoadFailed:
+    return ModelLoadFailed(
+        "The memory is in use by models that are answering. Try again when they are done."
+    )

@@ -1,0 +1,437 @@
+"""The life of one model: unloaded → loading → ready → unloading → unloaded, or failed.
+
+Messages in, effects out: no process, no thread and no sleep in here, and the clock is an argument,
+so every order of events can be tested in microseconds. The rules:
+
+1. One task (`ModelOwner`) calls `handle`; nobody else changes anything. What others read in
+   `status` is advice. A decision that depends on the state is made here, when its message comes.
+2. After every message `_advance` draws all consequences of the state as it now is. So whoever waits
+   is moved on by every transition, whichever it was.
+3. A start of a runner is a numbered run. It ends with exactly one RunnerEnded, and only then does
+   the next run begin: two runners of one model never exist.
+4. A generation that was stopped is out of the queue, so it can no longer cause a load.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from inference.errors import (
+    ErrorInfo,
+    ModelFileInvalid,
+    ModelLoadFailed,
+    ModelUnloaded,
+    RunnerStuck,
+    ServiceUnavailable,
+)
+from inference.messages import (
+    Emitted,
+    Heartbeat,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    LoadSettings,
+    RunnerCommand,
+    RunnerReport,
+)
+from inference.service import exits
+from inference.service.fallback import LoadChain
+from inference.service.generation import Clock
+from inference.service.generation_queue import GenerationQueue
+from inference.service.health import RunnerHealth
+from inference.service.model_messages import (
+    EvictRequested,
+    LoadRequested,
+    ModelMessage,
+    RunnerEnded,
+    RunnerReported,
+    RunnerStarted,
+    ShutDown,
+    StopRequested,
+    Submitted,
+    TimePassed,
+    UnloadRequested,
+)
+from inference.service.restarts import RestartLimit
+from inference.types import ModelSpec, ModelState, ModelStatus
+
+logger = logging.getLogger(__name__)
+
+LOAD_LIMIT_SECONDS = 900.0
+NEVER = float("inf")
+
+_ALLOWED = {
+    ModelState.UNLOADED: {ModelState.LOADING},
+    ModelState.LOADING: {ModelState.READY, ModelState.UNLOADING, ModelState.FAILED},
+    ModelState.READY: {ModelState.UNLOADING, ModelState.FAILED},
+    ModelState.UNLOADING: {ModelState.UNLOADED, ModelState.FAILED},
+    ModelState.FAILED: {ModelState.LOADING, ModelState.UNLOADED},
+}
+
+
+class Effects(Protocol):
+    """What this state machine can do to the world. None of these waits."""
+
+    def bring_up(self, run: int, load: LoadModel) -> None:
+        """Get memory, start a runner, have it load. RunnerStarted, RunnerReported… RunnerEnded."""
+
+    def take_down(self, run: int, *, at_once: bool) -> None:
+        """End that run wherever it is, by force if `at_once`. RunnerEnded follows. Idempotent."""
+
+    def send(self, command: RunnerCommand) -> None:
+        """To the runner of the present run; without one it is dropped."""
+
+
+class ModelLife:
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        links: tuple[LoadSettings, ...],
+        idle_unload_seconds: float,
+        effects: Effects,
+        clock: Clock,
+    ) -> None:
+        self.model_id = model_id
+        self.state = ModelState.UNLOADED
+        self.last_used_at = clock()
+        self._links = links
+        self._idle_unload_seconds = idle_unload_seconds or NEVER
+        self._effects = effects
+        self._clock = clock
+        self._queue = GenerationQueue(
+            max_sequences=links[0].max_sequences, send=effects.send, clock=clock
+        )
+        self._restarts = RestartLimit()
+        self._chain = LoadChain(links)
+        self._wanted: ModelSpec | None = None  # asked for by LoadRequested, not yet begun
+        self._spec: ModelSpec | None = None  # of the present load
+        self._is_asked_for = False  # by LoadRequested, not only by a generation
+        self._is_shut = False
+        self._answers: list[Callable[[bool], None]] = []  # due when the model is gone
+        # Of the present run:
+        self._run = 0
+        self._health: RunnerHealth | None = None  # None: it has no process yet
+        self._started_at = 0.0
+        self._fraction = 0.0
+        self._loaded: Loaded | None = None
+        self._load_seconds = 0.0
+        self._error: ErrorInfo | None = None  # why we are ending it, then why it failed
+
+    # -- what others read -----------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        return not self._queue.is_empty
+
+    def status(self) -> ModelStatus:
+        """All but what only the process knows: its memory and pid."""
+        loaded = self._loaded
+        return ModelStatus(
+            model_id=self.model_id,
+            state=self.state,
+            fraction=self._fraction,
+            device=loaded.device if loaded else "",
+            fallback=self._chain.explanation if loaded else "",
+            error=self._error if self.state is ModelState.FAILED else None,
+            context_window=loaded.context_window if loaded else 0,
+            num_running=self._queue.num_running,
+            num_waiting=self._queue.num_waiting,
+            load_seconds=self._load_seconds if loaded else 0.0,
+        )
+
+    def deadline(self) -> float:
+        """When TimePassed is due next."""
+        return min(self._queue.deadline(), self._deadline_of_run())
+
+    # -- messages -------------------------------------------------------------------------------
+
+    def handle(self, message: ModelMessage) -> None:
+        match message:
+            case Submitted():
+                self.last_used_at = self._clock()
+                self._queue.add(message.generation)
+            case StopRequested():
+                self._queue.stop(message.generation_id)
+            case LoadRequested():
+                self._wanted = message.spec
+            case UnloadRequested():
+                self._on_unload()
+            case EvictRequested():
+                self._on_evict(message.answer)
+            case ShutDown():
+                self._on_shut_down(message.answer)
+            case TimePassed():
+                self._on_time()
+            case RunnerStarted(run=run) | RunnerReported(run=run) | RunnerEnded(run=run):
+                if run == self._run:
+                    self._on_runner(message)
+        self._advance()
+
+    def _advance(self) -> None:
+        """What follows from the state alone. Ends with everyone who waits knowing where they are."""
+        if self._is_shut:
+            self._give_up(_shutting_down())
+            return
+        match self.state:
+            case ModelState.UNLOADED | ModelState.FAILED:
+                self._load_if_wanted()
+            case ModelState.LOADING:
+                self._give_up_load_for_nobody()
+            case ModelState.READY:
+                self._start_waiting()
+        self._queue.announce(loading=self._fraction if self.state is ModelState.LOADING else None)
+
+    # -- loading --------------------------------------------------------------------------------
+
+    def _load_if_wanted(self) -> None:
+        spec = self._queue.next_spec or self._wanted
+        if spec is None:
+            return
+        closed = self._restarts.seconds_closed(self._clock())
+        if closed:
+            self._give_up(_left_alone(closed, self._error))
+            return
+        self._spec = spec
+        self._is_asked_for = spec is self._wanted
+        self._wanted = None
+        self._chain = LoadChain(self._links)
+        self._move(ModelState.LOADING)
+        self._bring_up(spec)
+
+    def _bring_up(self, spec: ModelSpec) -> None:
+        self._run += 1
+        self._health = None
+        self._error = None
+        self._fraction = 0.0
+        self._effects.bring_up(self._run, LoadModel(spec, self._chain.current))
+
+    def _give_up_load_for_nobody(self) -> None:
+        """Without a process it has cost nothing yet, and might evict a model that is in use."""
+        if self._health is None and not self.is_busy and not self._is_asked_for:
+            self._unload("nobody waits for it any more")
+
+    def _on_loaded(self, report: Loaded) -> None:
+        now = self.last_used_at = self._clock()
+        self._loaded = report
+        self._load_seconds = now - self._started_at
+        self._fraction = 1.0
+        self._move(ModelState.READY)
+        logger.info(
+            "loaded model=%s device=%s seconds=%.1f fallback=%s",
+            *(self.model_id, report.device, self._load_seconds, self._chain.explanation or "no"),
+        )
+
+    def _on_load_ended(self, end: RunnerEnded) -> None:
+        """To the next link, unless no other could do better."""
+        if end.exit_code is None:
+            self._fail_load(end.error or _not_started(), counts=False)
+            return
+        crash = exits.load_crash(exit_code=end.exit_code, log_tail=end.log_tail)
+        error = self._error or end.error or crash.info
+        if error.code == ModelFileInvalid.code or not self._chain.has_next():
+            self._fail_load(error, counts=True)
+            return
+        logger.warning("link failed model=%s reason=%s", self.model_id, error.message)
+        self._chain.move_on(error.message)
+        assert self._spec is not None
+        self._bring_up(self._spec)
+
+    def _fail_load(self, error: ErrorInfo, *, counts: bool) -> None:
+        """Everyone who waited for this load learns why it failed; it is not begun again for them."""
+        self._give_up(error)
+        self._fail(error, counts=counts)
+
+    # -- ready ----------------------------------------------------------------------------------
+
+    def _start_waiting(self) -> None:
+        if self._wanted and self._is_loaded(self._wanted):
+            self._wanted = None
+        while self._queue.has_room and self._is_loaded(self._queue.next_spec):
+            self._queue.start_next()
+        self._watch_steps()
+        other = self._queue.next_spec or self._wanted
+        if other and not self._is_loaded(other) and not self._queue.num_running:
+            self._unload("other settings are wanted")
+
+    def _is_loaded(self, spec: ModelSpec | None) -> bool:
+        """A new name is not a reason to load the same file again."""
+        mine = self._spec
+        return (
+            spec is not None
+            and mine is not None
+            and (spec.path, spec.context_window) == (mine.path, mine.context_window)
+        )
+
+    def _on_crashed(self, end: RunnerEnded) -> None:
+        crash = exits.crash(exit_code=end.exit_code or 0, log_tail=end.log_tail)
+        error = end.error or crash.info
+        logger.error("runner ended model=%s reason=%s", self.model_id, error.message)
+        self._queue.fail_running(error)
+        self._fail(error, counts=True)
+
+    # -- unloading ------------------------------------------------------------------------------
+
+    def _on_unload(self) -> None:
+        self._give_up(ModelUnloaded("The model was unloaded. Send again to load it anew.").info)
+        self._restarts.reset()
+        if self.state is ModelState.FAILED:
+            self._move(ModelState.UNLOADED)
+        elif self.state in (ModelState.LOADING, ModelState.READY):
+            self._unload("asked to")
+
+    def _on_evict(self, answer: Callable[[bool], None]) -> None:
+        if self.state is ModelState.READY and not self.is_busy:
+            self._unload("another model needs the memory")
+        self._answer_when_gone(answer)
+
+    def _on_shut_down(self, answer: Callable[[bool], None]) -> None:
+        self._is_shut = True
+        self._give_up(_shutting_down())
+        if self.state in (ModelState.LOADING, ModelState.READY):
+            self._unload("shutting down")
+        self._answer_when_gone(answer)
+
+    def _answer_when_gone(self, answer: Callable[[bool], None]) -> None:
+        if self.state is ModelState.UNLOADING:
+            self._answers.append(answer)
+        else:
+            answer(self.state in (ModelState.UNLOADED, ModelState.FAILED))
+
+    def _unload(self, why: str, *, error: ErrorInfo | None = None) -> None:
+        """With an `error` it is a failure, and by force."""
+        logger.info("unloading model=%s why=%s", self.model_id, why)
+        self._error = error
+        self._move(ModelState.UNLOADING)
+        self._effects.take_down(self._run, at_once=error is not None)
+
+    def _give_up(self, error: ErrorInfo) -> None:
+        self._wanted = None
+        self._queue.fail_all(error)
+
+    # -- the runner -----------------------------------------------------------------------------
+
+    def _on_runner(self, message: RunnerStarted | RunnerReported | RunnerEnded) -> None:
+        match message:
+            case RunnerStarted():
+                self._started_at = self._clock()
+                self._health = RunnerHealth(self._started_at)
+            case RunnerReported(report=report):
+                self._on_report(report)
+            case RunnerEnded():
+                self._on_ended(message)
+
+    def _on_report(self, report: RunnerReport) -> None:
+        if self._health is not None:
+            self._health.heard(self._clock())
+        match report:
+            case LoadProgress(fraction=fraction):
+                self._fraction = round(min(max(fraction, 0.0), 1.0), 2)
+            case Loaded() if self._is_loading_well:
+                self._on_loaded(report)
+            case LoadFailed(error=error) if self._is_loading_well:
+                self._end_load(error, at_once=False)
+            case Heartbeat(num_steps=num_steps) if self._health is not None:
+                self._health.stepped(self._clock(), num_steps)
+            case Emitted():
+                self.last_used_at = self._clock()
+                self._queue.record(report)
+
+    def _on_ended(self, end: RunnerEnded) -> None:
+        state, self._loaded = self.state, None
+        self._health = None
+        self._fraction = 0.0
+        if state is ModelState.LOADING:
+            self._on_load_ended(end)
+        elif state is ModelState.READY:
+            self._on_crashed(end)
+        elif self._error is not None:
+            self._fail(self._error, counts=True)
+        else:
+            self._move(ModelState.UNLOADED)
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        answers, self._answers = self._answers, []
+        for answer in answers:
+            answer(True)
+
+    @property
+    def _is_loading_well(self) -> bool:
+        return self.state is ModelState.LOADING and self._error is None
+
+    # -- time -----------------------------------------------------------------------------------
+
+    def _on_time(self) -> None:
+        now = self._clock()
+        self._queue.expire(now)
+        fault = self._health.fault(now) if self._health is not None else ""
+        if self._is_loading_well:
+            self._check_load(now, fault)
+        elif self.state is ModelState.READY:
+            self._check_ready(now, fault)
+
+    def _check_load(self, now: float, fault: str) -> None:
+        if self._health is not None and now >= self._started_at + LOAD_LIMIT_SECONDS:
+            fault = fault or f"was not loaded after {LOAD_LIMIT_SECONDS / 60:.0f} minutes"
+        if fault:
+            self._end_load(RunnerStuck(f"The model's process {fault}.").info, at_once=True)
+
+    def _check_ready(self, now: float, fault: str) -> None:
+        if self._queue.holds_a_stopped_one(now):
+            fault = fault or "did not stop a generation when told to"
+        if fault:
+            self._end_stuck(f"The model's process {fault}, and was ended. Retry starts it again.")
+        elif not self.is_busy and now >= self.last_used_at + self._idle_unload_seconds:
+            self._unload("idle")
+
+    def _end_load(self, error: ErrorInfo, *, at_once: bool) -> None:
+        """Still loading until the process is gone: then the next link is tried."""
+        self._error = error
+        self._effects.take_down(self._run, at_once=at_once)
+
+    def _end_stuck(self, sentence: str) -> None:
+        error = RunnerStuck(sentence).info
+        self._queue.fail_running(error)
+        self._unload(sentence, error=error)
+
+    def _watch_steps(self) -> None:
+        if self._health is not None:
+            self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
+
+    def _deadline_of_run(self) -> float:
+        if self._health is None or not (self._is_loading_well or self.state is ModelState.READY):
+            return NEVER
+        if self.state is ModelState.LOADING:
+            return min(self._health.deadline(), self._started_at + LOAD_LIMIT_SECONDS)
+        idle_at = NEVER if self.is_busy else self.last_used_at + self._idle_unload_seconds
+        return min(self._health.deadline(), idle_at)
+
+    # -- state ----------------------------------------------------------------------------------
+
+    def _move(self, state: ModelState) -> None:
+        assert state in _ALLOWED[self.state], f"{self.state} → {state}"
+        self.state = state
+
+    def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
+        self._error = error
+        if counts:
+            self._restarts.note_failure(self._clock())
+        self._move(ModelState.FAILED)
+
+
+def _left_alone(seconds: float, last: ErrorInfo | None) -> ErrorInfo:
+    reason = f" Last time: {last.message}" if last else ""
+    sentence = f"The model failed again and again, so the next try is in {seconds:.0f} s.{reason}"
+    return ModelLoadFailed(sentence, retry_after=int(seconds) + 1).info
+
+
+def _shutting_down() -> ErrorInfo:
+    return ServiceUnavailable("Minerva is shutting down. Try again in a moment.").info
+
+
+def _not_started() -> ErrorInfo:
+    return ModelLoadFailed("The model's process could not be started.").info

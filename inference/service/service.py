@@ -1,0 +1,137 @@
+"""The service itself: what each command of a client does. Knows nothing of sockets.
+
+It owns the generations and one `ModelOwner` for each model that was ever asked for. It decides
+nothing about a model: it hands messages to the owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from inference.hardware.llama_build import ACCELERATORS
+from inference.limits import check_messages, check_sampling
+from inference.messages import LoadSettings
+from inference.service import fallback
+from inference.service.generations import Generations
+from inference.service.memory_plan import MemoryPlan
+from inference.service.model_messages import (
+    LoadRequested,
+    StopRequested,
+    Submitted,
+    UnloadRequested,
+)
+from inference.service.model_owner import ModelOwner
+from inference.service.settings import ServiceSettings
+from inference.types import GenerationRequest, ModelSpec, ModelState, ServiceStatus
+
+logger = logging.getLogger(__name__)
+
+
+class InferenceService:
+    """Made inside a running event loop. Ended by `shut_down`, whatever happened."""
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        has_gpu = has_gpu_build()
+        self._settings = settings
+        self._links = fallback.links(_load_settings(settings), has_gpu_build=has_gpu)
+        self._clock = time.monotonic
+        self._generations = Generations(clock=self._clock)
+        self._owners: dict[str, ModelOwner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._memory = MemoryPlan(
+            lambda: [owner for owner in self._owners.values() if owner.has_runner],
+            has_gpu=has_gpu,
+        )
+
+    def generate(self, request: GenerationRequest) -> None:
+        """Raises InvalidRequest and Overloaded; a known id is not started again."""
+        check_messages(request.messages)
+        check_sampling(request.sampling)
+        generation = self._generations.admit(request)
+        if generation is not None:
+            self._owner_of(request.model.model_id).post(Submitted(generation))
+
+    def attach(self, generation_id: str, *, after: int) -> AsyncIterator[bytes]:
+        """Frames of the log. Raises GenerationNotFound at once."""
+        return self._generations.find(generation_id).log.follow(after=after)
+
+    def stop(self, generation_id: str) -> None:
+        generation = self._generations.find_open(generation_id)
+        if generation is not None:
+            model_id = generation.request.model.model_id
+            self._owner_of(model_id).post(StopRequested(generation_id))
+
+    def forget(self, generation_id: str) -> None:
+        self._generations.forget(generation_id)
+
+    def load(self, spec: ModelSpec) -> None:
+        self._owner_of(spec.model_id).post(LoadRequested(spec))
+
+    def unload(self, model_id: str) -> None:
+        if model_id in self._owners:
+            self._owners[model_id].post(UnloadRequested())
+
+    def status(self) -> ServiceStatus:
+        models = (owner.status() for owner in self._owners.values())
+        return ServiceStatus(
+            pid=os.getpid(),
+            models=tuple(model for model in models if model.state is not ModelState.UNLOADED),
+            generations=self._generations.open_ids,
+        )
+
+    async def shut_down(self) -> None:
+        """Every generation ends with a terminal event, every runner is ended and reaped."""
+        await asyncio.gather(*(owner.shut_down() for owner in self._owners.values()))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _owner_of(self, model_id: str) -> ModelOwner:
+        if model_id not in self._owners:
+            self._owners[model_id] = owner = self._new_owner(model_id)
+            task = asyncio.create_task(owner.run(), name=f"owner of {model_id}")
+            task.add_done_callback(_end_on_fault)
+            self._tasks.add(task)
+        return self._owners[model_id]
+
+    def _new_owner(self, model_id: str) -> ModelOwner:
+        return ModelOwner(
+            model_id,
+            links=self._links,
+            idle_unload_seconds=self._settings.idle_unload_seconds,
+            runner_command=self._settings.runner_command,
+            memory=self._memory,
+            clock=self._clock,
+        )
+
+
+def _end_on_fault(task: asyncio.Task[None]) -> None:
+    """An owner that cannot even give up leaves nobody to answer: start over, all of us."""
+    if not task.cancelled() and task.exception() is not None:
+        logger.critical("an owner died", exc_info=task.exception())
+        signal.raise_signal(signal.SIGTERM)
+
+
+def has_gpu_build() -> bool:
+    """Whether llama.cpp was built for an accelerator, seen from its files: without importing it."""
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        return False
+    libraries = Path(spec.origin).parent.glob("lib/*ggml-*")
+    return any(f"ggml-{name}." in library.name for library in libraries for name in ACCELERATORS)
+
+
+def _load_settings(settings: ServiceSettings) -> LoadSettings:
+    return LoadSettings(
+        context_window=settings.context_window,
+        max_sequences=settings.max_sequences,
+        threads=settings.threads,
+        gpu_layers=settings.gpu_layers,
+    )

@@ -1,0 +1,57 @@
+"""How the service was started: `python -m inference …` as one frozen value."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RUNNER_COMMAND = (sys.executable, "-P", "-m", "inference.runner")
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """`threads` 0: one a physical core. `gpu_layers` -1: all. `idle_unload_seconds` 0: never.
+
+    `runner_command`: the program of a runner, which `--fd N` is appended to.
+    """
+
+    socket: Path
+    context_window: int = 8192
+    max_sequences: int = 8
+    threads: int = 0
+    gpu_layers: int = -1
+    idle_unload_seconds: int = 900
+    runner_command: tuple[str, ...] = RUNNER_COMMAND
+
+
+def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
+    """Raises SystemExit with the usage, as a command does."""
+    defaults = ServiceSettings(socket=Path())
+    parser = ArgumentParser(prog="python -m inference", description="Minerva's inference service.")
+    parser.add_argument("--socket", type=Path, required=True, help="unix socket to answer at")
+    for name, least, meaning in (
+        ("context_window", 1, "largest context window given to a model, in tokens"),
+        ("max_sequences", 1, "sequences one model computes together"),
+        ("threads", 0, "threads a model computes with; 0: one a physical core"),
+        ("gpu_layers", -1, "layers put on the GPU; -1: all, 0: none"),
+        ("idle_unload_seconds", 0, "unload a model after this long without use; 0: never"),
+    ):
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_at_least(least),
+            default=getattr(defaults, name),
+            help=meaning,
+        )
+    return ServiceSettings(**vars(parser.parse_args(arguments)))
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise ArgumentTypeError(f"must be at least {least}")
+        return int(text)
+
+    return number
