@@ -14,7 +14,7 @@ from pathlib import Path
 from inference.errors import ModelFileInvalid
 from inference.gguf_metadata import Metadata, one_line
 from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, open_regular
-from inference.gguf_tensors import TensorSummary, read_tensors
+from inference.gguf_tensors import TensorSummary, check_num_tensors, read_tensors
 from inference.gguf_types import FILE_TYPE_GUESSED, FILE_TYPES, UINT32
 
 MAGIC = b"GGUF"
@@ -79,6 +79,7 @@ def read_header(path: Path) -> GGUFHeader:
 def _parse(stream: GGUFStream) -> GGUFHeader:
     _check_start(stream)
     num_tensors, num_keys = stream.u64(), stream.u64()
+    check_num_tensors(num_tensors)
     metadata = Metadata.read(stream, count=num_keys)
     tensors = read_tensors(stream, count=num_tensors, alignment=_alignment(metadata))
     return _header(metadata, tensors, stream.size)

@@ -29,10 +29,14 @@ class TensorSummary:
     dominant_type: str
 
 
-def read_tensors(stream: GGUFStream, *, count: int, alignment: int) -> TensorSummary:
-    """Raises ModelFileInvalid, with reason "truncated" if the data does not reach its end."""
+def check_num_tensors(count: int) -> None:
+    """Before anything else is read: a wild count is the commonest sign of a damaged file."""
     if count > MAX_TENSORS:
         raise ModelFileInvalid(f"This file claims to have {count:,} tensors. It is damaged.")
+
+
+def read_tensors(stream: GGUFStream, *, count: int, alignment: int) -> TensorSummary:
+    """Raises ModelFileInvalid, with reason "truncated" if the data does not reach its end."""
     stream.expect(count * SMALLEST_INFO)
     reader = _TensorReader(stream, alignment)
     for _ in range(count):
