@@ -45,6 +45,7 @@ def test_the_key_changes_with_version_processor_compiler_and_arguments():
         flags().key,
         newer.key,
         flags(cpu=replace(EPYC, name="EPYC 2")).key,
+        flags(cpu=replace(EPYC, features=("AVX2", "AVX-512"))).key,
         flags(CXX="clang++").key,
         flags(CMAKE_ARGS="-DGGML_VULKAN=on").key,
         flags(cuda=WITH_CUDA).key,

@@ -69,6 +69,14 @@ def test_version_1_is_read_where_a_system_still_has_it(places):
     assert memory_limit(**places) == 2048
 
 
+def test_the_huge_number_of_version_1_is_no_limit(places):
+    places["membership"].write_text("9:memory:/\n")
+    (places["root"] / "memory").mkdir()
+    (places["root"] / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+
+    assert memory_limit(**places) is None
+
+
 def test_a_system_without_groups_has_no_limit(tmp_path):
     nowhere = {"root": tmp_path / "none", "membership": tmp_path / "none"}
 
