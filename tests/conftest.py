@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 data_dir = os.environ["MINERVA_DATA_DIR"] = tempfile.mkdtemp(prefix="minerva-test-")
+os.environ["DJANGO_SETTINGS_MODULE"] = "minerva_site.settings"
 atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
 
 RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
