@@ -6,9 +6,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from django.utils.safestring import SafeString
+
 from chat import fragments, wording
 from chat.live import LiveAnswer
 from chat.models import MessageState
+from chat.rendering import joined
 
 MAX_FRAME_BYTES = 60 * 1024
 STATUS_SECONDS = 0.5
@@ -24,7 +27,7 @@ class AnswerCursor:
         self._is_first = True
         self._revision = -1
         self._num_blocks = 0
-        self._tail = ""
+        self._tail = joined(())
         self._status = ""
         self._status_state: MessageState | None = None
         self._status_at = float("-inf")
@@ -58,7 +61,7 @@ class AnswerCursor:
 
     def _frame(self, *, is_over: bool) -> str | None:
         blocks = self._take_blocks()
-        tail = "" if self._has_more_blocks else self.answer.tail
+        tail = joined(()) if self._has_more_blocks else self.answer.tail
         has_new_tail = tail != self._tail or self._is_first
         status = self._new_status()
         is_end = is_over and not self._has_more_blocks
@@ -77,9 +80,9 @@ class AnswerCursor:
             frame += fragments.ending(self.answer.settled)
         return frame
 
-    def _take_blocks(self) -> str:
+    def _take_blocks(self) -> SafeString:
         """Further finished blocks: as many as fit, and one at least."""
-        taken: list[str] = []
+        taken: list[SafeString] = []
         size = 0
         for block in self.answer.blocks[self._num_blocks :]:
             size += len(block.encode())
@@ -87,7 +90,7 @@ class AnswerCursor:
                 break
             taken.append(block)
         self._num_blocks += len(taken)
-        return "".join(taken)
+        return joined(taken)
 
     def _new_status(self) -> str | None:
         """The line changes with every token; twice a second is what can be read."""

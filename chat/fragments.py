@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
 
@@ -34,7 +35,13 @@ def composer(conversation: Conversation, *, version: str, running: Message | Non
 
 
 def answer(
-    dom_id: str, *, is_first: bool, blocks: str, tail: str | None, status: str | None, state: str
+    dom_id: str,
+    *,
+    is_first: bool,
+    blocks: SafeString,
+    tail: SafeString | None,
+    status: str | None,
+    state: str,
 ) -> str:
     """`tail` and `status` None: as they were."""
     return render_to_string(

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
+from django.utils.safestring import SafeString
+
 from chat.models import RUNNING_STATES, Message, MessageState
-from chat.rendering import StreamRenderer
+from chat.rendering import StreamRenderer, joined
 from inference.types import Delta, Event, Loading, Prefill, Queued
 
 _STATE_OF: dict[type, MessageState] = {
@@ -88,12 +90,12 @@ class LiveAnswer:
         self.revision += 1
 
     @property
-    def blocks(self) -> list[str]:
+    def blocks(self) -> list[SafeString]:
         """Finished blocks, as far as `render` has come."""
         return self._rendering.blocks
 
     @property
-    def tail(self) -> str:
+    def tail(self) -> SafeString:
         return self._rendering.tail
 
     @property
@@ -110,8 +112,8 @@ class _Rendering:
     """The blocks of a growing text, rendered once for all pages."""
 
     def __init__(self) -> None:
-        self.blocks: list[str] = []
-        self.tail = ""
+        self.blocks: list[SafeString] = []
+        self.tail = joined(())
         self._renderer = StreamRenderer()
         self._num_fed = 0
         self._is_finished = False
