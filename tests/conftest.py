@@ -14,6 +14,14 @@ data_dir = os.environ["MINERVA_DATA_DIR"] = tempfile.mkdtemp(prefix="minerva-tes
 os.environ["DJANGO_SETTINGS_MODULE"] = "minerva_site.settings"
 atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
 
+
+def pytest_configure() -> None:
+    """Read the settings now, which is where pytest-django looks for them next."""
+    from django.conf import settings
+
+    assert settings.DATA_DIR == Path(data_dir)
+
+
 RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
 
 
