@@ -19,7 +19,7 @@ def pytest_configure() -> None:
     """Read the settings now, which is where pytest-django looks for them next."""
     from django.conf import settings
 
-    assert settings.DATA_DIR == Path(data_dir)
+    assert Path(data_dir) == settings.DATA_DIR
 
 
 RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
