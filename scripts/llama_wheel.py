@@ -30,7 +30,10 @@ FAILURE_ADVICE = (
     "llama.cpp could not be compiled. The last lines are above, all of them in {log}. "
     "What often helps: more free memory or disk space{cuda}. Then run this again."
 )
-CUDA_ADVICE = ', or the CPU alone for now: CMAKE_ARGS="-DGGML_CUDA=off" make run'
+CUDA_ADVICE = (
+    ", the whole CUDA toolkit with cuBLAS, or the CPU alone for now: "
+    'export CMAKE_ARGS="-DGGML_CUDA=off"'
+)
 
 
 def wheel_cache() -> Path:
