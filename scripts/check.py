@@ -113,11 +113,11 @@ def run_all() -> None:
         try:
             check(lint_steps() + test_steps(Path(folder)))
         finally:
-            total = count(Path(folder))
-            say(
-                f"\n{total['passed']} passed, {total['failed']} failed, "
-                f"{total['skipped']} skipped in {elapsed(time.monotonic() - started_at)}"
-            )
+            if total := count(Path(folder)):
+                say(
+                    f"\n{total['passed']} passed, {total['failed']} failed, "
+                    f"{total['skipped']} skipped in {elapsed(time.monotonic() - started_at)}"
+                )
 
 
 COMMANDS: dict[str, Callable[[], None]] = {
