@@ -8,18 +8,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import django
 import pytest
+from django.conf import settings
 
 data_dir = os.environ["MINERVA_DATA_DIR"] = tempfile.mkdtemp(prefix="minerva-test-")
 os.environ["DJANGO_SETTINGS_MODULE"] = "minerva_site.settings"
 atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
 
-
-def pytest_configure() -> None:
-    """Read the settings now, which is where pytest-django looks for them next."""
-    from django.conf import settings
-
-    assert Path(data_dir) == settings.DATA_DIR
+# Now, since the conftest of a folder named on the command line is imported before any hook runs.
+django.setup()
+assert Path(data_dir) == settings.DATA_DIR
 
 
 RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
