@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models_app import catalog
 from tests.inference.gguf_files import LLAMA, File, string_pair
 
 Write = Callable[..., Path]
@@ -15,6 +18,8 @@ Write = Callable[..., Path]
 @pytest.fixture
 def folder(tmp_path: Path, settings: Any) -> Path:
     """The only model folder; a page looks into it each time it is asked for."""
+    from models_app import catalog  # not before Django is set up
+
     models = tmp_path / "models"
     models.mkdir()
     settings.MODEL_DIRS = [models]
@@ -33,3 +38,29 @@ def write(folder: Path) -> Write:
         return File(pairs=pairs, **header).write(path)  # type: ignore[arg-type]
 
     return write
+
+
+@pytest.fixture(scope="session")
+def service_socket() -> Iterator[Path]:
+    """A real inference service, shared by the tests of a run."""
+    with tempfile.TemporaryDirectory(prefix="minerva-service-") as place:
+        socket = Path(place) / "inference.sock"
+        command = [sys.executable, "-m", "inference", "--socket", str(socket), "--gpu-layers", "0"]
+        service = subprocess.Popen(command)
+        wait_for(socket.exists, what="the service's socket")
+        yield socket
+        service.terminate()
+        service.wait(timeout=15)
+
+
+@pytest.fixture
+def service(service_socket: Path, settings: Any) -> None:
+    """The web side talks to the real service."""
+    settings.INFERENCE_SOCKET = service_socket
+
+
+def wait_for(condition: Callable[[], bool], *, what: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
+        time.sleep(0.02)
