@@ -7,10 +7,10 @@ import sys
 
 def main() -> None:
     from inference.lifeline import exit_with_parent
-    from minerva_site.arguments import export_serve_options
+    from minerva_site.arguments import prepare_environment
 
     exit_with_parent()
-    export_serve_options(sys.argv, os.environ)
+    prepare_environment(sys.argv, os.environ)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "minerva_site.settings")
     from django.core.management import execute_from_command_line
 

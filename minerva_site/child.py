@@ -69,6 +69,7 @@ class Child:
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._started_at = time.monotonic()
         self.process = subprocess.Popen(
             list(self.program.argv),
             cwd=self.folder,
@@ -82,6 +83,10 @@ class Child:
         self._reader = self._thread(self._read_output)
         self._thread(self._wait_for_exit)
         self._thread(self._wait_until_ready)
+
+    @property
+    def age_seconds(self) -> float:
+        return time.monotonic() - self._started_at
 
     def ask_to_stop(self) -> None:
         with contextlib.suppress(ProcessLookupError):

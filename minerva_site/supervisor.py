@@ -102,6 +102,7 @@ class Supervisor:
                 raise StopRequested
             case BecameReady(child):
                 self._ready.add(child.program.name)
+                self._say(f"{child.program.name} is ready after {child.age_seconds:.1f} s")
             case NotReadyInTime(child):
                 self._say(f"{child.program.name} does not become ready; starting it again.")
                 child.end(seconds=0)

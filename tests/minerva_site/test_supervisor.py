@@ -36,8 +36,11 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.said: list[str] = []
-        self.pids: dict[str, int] = {}
+        self._said: list[str] = []
+
+    @property
+    def said(self) -> list[str]:
+        return [line for line in self._said if " is ready after " not in line]
 
     def program(self, name: str, code: str, **options) -> Program:
         mark = f"open({str(self.folder / name)!r}, 'a').write(str(__import__('os').getpid()) + ' ')"
@@ -59,7 +62,7 @@ class Stage:
             folder=self.folder,
             logs_folder=self.folder,
             environment=os.environ,
-            say=self.said.append,
+            say=self._said.append,
         )
         actor: threading.Thread | None = None
 

@@ -26,7 +26,6 @@ class Command(BaseCommand):
         add_serve_options(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        os.umask(0o077)
         configuration = settings.CONFIGURATION
         self.say(f"Minerva keeps its data in {configuration.data_dir}")
         lock = self._locked(configuration.data_dir)
