@@ -36,8 +36,8 @@ def _explained(error: OSError, host: str, port: int) -> str:
         return _taken(host, port)
     if error.errno == errno.EACCES:
         return (
-            f"Port {port} is reserved for the system's administrator. Take one from 1024 on:\n"
-            f"  {_command(_free_port(host, 8463))}"
+            f"Port {port} is reserved for the system's administrator. "
+            f"{_offer(_free_port(host, 8463))}"
         )
     return (
         f"{host} is not an address of this machine ({error.strerror}). Use 127.0.0.1 for this "
@@ -46,14 +46,15 @@ def _explained(error: OSError, host: str, port: int) -> str:
 
 
 def _taken(host: str, port: int) -> str:
+    return f"Port {port} is taken by {_holder(port)}. {_offer(_free_port(host, port + 1))}"
+
+
+def _offer(port: int) -> str:
     return (
-        f"Port {port} is taken by {_holder(port)}. This one is free:\n"
-        f"  {_command(_free_port(host, port + 1))}"
+        f"Port {port} is free:\n"
+        f'  make run ARGS="--port {port}"\n'
+        f"  python manage.py serve --port {port}"
     )
-
-
-def _command(port: int) -> str:
-    return f"python manage.py serve --port {port}"
 
 
 def _holder(port: int) -> str:

@@ -164,7 +164,7 @@ def test_a_session_in_daily_use_ends_after_two_weeks(client, administrator):
 
 
 def test_a_session_is_written_at_most_every_five_minutes():
-    class Recorded(dict):
+    class Recorded(dict[str, object]):
         def __setitem__(self, key, value):
             super().__setitem__(key, value)
             self.num_writes = getattr(self, "num_writes", 0) + 1

@@ -18,7 +18,7 @@ def mode(path: Path) -> int:
 
 def test_tests_do_not_work_in_the_folder_of_the_user():
     assert settings.DATA_DIR.is_relative_to(tempfile.gettempdir())
-    assert Path(settings.DATABASES["default"]["NAME"]).is_relative_to(settings.DATA_DIR)
+    assert settings.CONFIGURATION.database_path.is_relative_to(settings.DATA_DIR)
 
 
 def test_the_folder_is_closed_to_others_even_if_it_was_there_and_open(tmp_path):

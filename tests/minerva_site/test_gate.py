@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from minerva_site.gate import Gate
+from minerva_site.gate import Gate, Message, Scope
+
+Header = tuple[bytes, bytes]
 
 AUTHORITIES = frozenset({"127.0.0.1:8463", "localhost:8463", "minerva.lan:80"})
 
@@ -13,20 +17,23 @@ class Inside:
     """The application behind the gate: remembers the scopes that reached it."""
 
     def __init__(self) -> None:
-        self.scopes = []
+        self.scopes: list[Scope] = []
 
     async def __call__(self, scope, receive, send) -> None:
         self.scopes.append(scope)
 
 
-async def knock(*, kind="http", path="/", headers=(), **scope):
+async def knock(
+    *, kind: str = "http", path: str = "/", headers: Sequence[Header] = (), **scope: str
+) -> tuple[list[Scope], list[Message]]:
     """Answers (reached the application, first message sent)."""
-    inside, sent = Inside(), []
+    inside = Inside()
+    sent: list[Message] = []
 
-    async def send(message) -> None:
+    async def send(message: Message) -> None:
         sent.append(message)
 
-    async def receive():
+    async def receive() -> Message:
         raise AssertionError("nothing is to be received")
 
     gate = Gate(inside, authorities=AUTHORITIES)
