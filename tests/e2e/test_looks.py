@@ -1,6 +1,6 @@
 """Every page, wide and narrow, light and dark: no serious axe finding, no sideways scrolling.
 
-The screenshots stay in `test-results/screens/` to be looked at.
+The screenshots stay in `screens/` to be looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.e2e import chatting
 from tests.e2e.conftest import sign_up
 from tests.e2e.product import ROOT, Product
 
-SCREENS = ROOT / "test-results" / "screens"
+SCREENS = ROOT / "screens"
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
 each_look = pytest.mark.parametrize(
