@@ -27,26 +27,22 @@ from twisted.internet import defer, reactor
 from twisted.logger import formatEvent, globalLogBeginner
 from twisted.web.http import HTTPChannel
 
+from minerva_site.limits import (
+    DISCARD_LIMIT,
+    DISCARD_SECONDS,
+    FIRST_BYTE_SECONDS,
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_OF_ADDRESS,
+    MAX_HEADER_BYTES,
+    MAX_HEADER_COUNT,
+    SERVICE_RESTART,
+    SHUTDOWN_SECONDS,
+    WATCHDOG_SECONDS,
+    WEBSOCKET_MESSAGE_LIMIT,
+    body_limit,
+)
+
 logger = logging.getLogger(__name__)
-
-KIB = 1024
-BODY_LIMIT = 256 * KIB
-PROMPT_BODY_LIMIT = 1024 * KIB
-MAX_HEADER_COUNT = 64
-MAX_HEADER_BYTES = 16 * KIB
-MAX_CONNECTIONS = 1024
-MAX_CONNECTIONS_OF_ADDRESS = 64
-FIRST_BYTE_SECONDS = 60
-DISCARD_LIMIT = 1024 * KIB
-DISCARD_SECONDS = 2
-SHUTDOWN_SECONDS = 2
-WATCHDOG_SECONDS = 3.5
-SERVICE_RESTART = 1012
-
-
-def body_limit(path: bytes) -> int:
-    """Bytes a request to `path` may carry: where prompts go, more than elsewhere."""
-    return PROMPT_BODY_LIMIT if path.startswith(b"/c/") else BODY_LIMIT
 
 
 class LimitedChannel(HTTPChannel):
@@ -135,10 +131,17 @@ class LimitedRequest(WebRequest):
             (b"Content-Security-Policy", b"default-src 'none'; frame-ancestors 'none'"),
         ]
         if self._response_started:
-            self.channel.abortConnection()
+            self.channel.transport.abortConnection()  # the client must not take it for whole
             return
         self.handle_reply({"type": "http.response.start", "status": status, "headers": headers})
         self.handle_reply({"type": "http.response.body", "body": f"{body}\n".encode()})
+
+    def handle_exception(self, exception: BaseException) -> None:
+        self.basic_error(
+            500,
+            b"Internal Server Error",
+            "Something went wrong in Minerva. Try again; the log of the web process has the cause.",
+        )
 
     def check_timeouts(self) -> None:
         """An answer may go on for long, but it has to begin."""
@@ -203,8 +206,8 @@ class LimitedServer(Server):
             server_name="minerva",
             websocket_connect_timeout=5,
             websocket_handshake_timeout=5,
-            websocket_max_message_size=64 * KIB,
-            websocket_max_frame_size=64 * KIB,
+            websocket_max_message_size=WEBSOCKET_MESSAGE_LIMIT,
+            websocket_max_frame_size=WEBSOCKET_MESSAGE_LIMIT,
             ping_interval=20,
             ping_timeout=20,
             application_close_timeout=5,
@@ -242,7 +245,8 @@ class LimitedServer(Server):
         _end_process_after(WATCHDOG_SECONDS)
         for protocol in self.connections:
             if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
-                protocol.sendClose(code=SERVICE_RESTART)
+                # `sendClose` lets applications use only some codes, and this is not one of them.
+                protocol.sendCloseFrame(code=SERVICE_RESTART)
         applications = [
             details["application_instance"]
             for details in self.connections.values()

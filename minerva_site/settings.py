@@ -226,6 +226,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
     },

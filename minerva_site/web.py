@@ -13,8 +13,10 @@ exit_with_parent()
 import argparse  # noqa: E402
 import asyncio  # noqa: E402
 import logging  # noqa: E402
+import os  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
+from typing import NoReturn  # noqa: E402
 
 from minerva_site.asgi import application  # noqa: E402
 
@@ -28,7 +30,7 @@ logger = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
 
 
-def main() -> int:
+def main() -> NoReturn:
     parser = argparse.ArgumentParser(prog="minerva_site.web")
     parser.add_argument("--fd", type=int, help="an open listening socket")
     arguments = parser.parse_args()
@@ -42,7 +44,7 @@ def main() -> int:
         when_stopping=recorder.close,
     )
     server.run()
-    return 0
+    end_process()
 
 
 def start_reconciling() -> None:
@@ -58,10 +60,19 @@ def _reconciled(task: asyncio.Task[None]) -> None:
         logger.error("reconciling running answers failed", exc_info=error)
 
 
+def end_process() -> NoReturn:
+    """Without taking the interpreter apart: Python crashes when it collects coroutines that are
+    left over, and there is nothing more to do for it here.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
+
+
 def _bind_configured() -> socket.socket:
     settings = configuration()
     return socket.create_server((settings.host, settings.port), backlog=1024)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
-from minerva_site.server import BODY_LIMIT, MAX_HEADER_COUNT, PROMPT_BODY_LIMIT
+from minerva_site.limits import (
+    BODY_LIMIT,
+    MAX_HEADER_COUNT,
+    PROMPT_BODY_LIMIT,
+    SERVICE_RESTART,
+)
 from tests.process.web_process import WebProcess, read_answer
 
 pytestmark = pytest.mark.process
@@ -264,6 +274,58 @@ def test_sigterm_ends_the_process_while_requests_are_half_sent(tmp_path):
         web.process.send_signal(signal.SIGTERM)
 
         assert web.process.wait(timeout=10) == 0
+
+
+SIGNED_IN_WITH_A_CHAT = """
+from django.conf import settings
+from django.test import Client
+from accounts.models import User
+from chat.models import Conversation
+user = User.objects.create_superuser("alice")
+client = Client()
+client.force_login(user)
+chat = Conversation.objects.create(owner=user)
+print(settings.SESSION_COOKIE_NAME, client.cookies[settings.SESSION_COOKIE_NAME].value, chat.id)
+"""
+
+
+@contextmanager
+def open_chat(web: WebProcess) -> Iterator[ClientConnection]:
+    """A websocket of somebody signed in, from our own page."""
+    name, key, chat = web.run(SIGNED_IN_WITH_A_CHAT).split()
+    with connect(
+        f"ws://{web.host}/ws/c/{chat}/",
+        origin=Origin(f"http://{web.host}"),
+        additional_headers={"Cookie": f"{name}={key}"},
+        proxy=None,
+    ) as socket:
+        yield socket
+
+
+def test_open_websockets_are_told_of_a_restart_and_do_not_hold_it_up(tmp_path):
+    with WebProcess(tmp_path / "data") as web, open_chat(web) as chat:
+        chat.recv(timeout=30)
+
+        web.process.send_signal(signal.SIGTERM)
+
+        assert web.process.wait(timeout=10) == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                chat.recv(timeout=30)
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == SERVICE_RESTART
+
+
+def test_a_websocket_message_over_64_kib_closes_the_socket(tmp_path):
+    with WebProcess(tmp_path / "data") as web, open_chat(web) as chat:
+        with contextlib.suppress(ConnectionClosed):
+            chat.send("x" * (64 * 1024 + 1))
+
+        with pytest.raises(ConnectionClosed):
+            while True:
+                chat.recv(timeout=30)
+
+        assert web.request("GET", "/healthz")[0] == 200
 
 
 def test_connections_wait_while_the_process_is_started_again(tmp_path):

@@ -16,7 +16,7 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPARE = (
-    "import django; django.setup(); from minerva_site import preparation as p; "
+    "from minerva_site import preparation as p; "
     "p.migrate(); p.collect_static_files(); print(p.setup_token())"
 )
 
@@ -33,11 +33,7 @@ class WebProcess:
             "MINERVA_PORT": str(self.port),
             "DJANGO_SETTINGS_MODULE": "minerva_site.settings",
         }
-        prepared = subprocess.run(
-            [sys.executable, "-c", PREPARE], cwd=ROOT, env=self.environment, capture_output=True
-        )
-        assert prepared.returncode == 0, prepared.stderr.decode()
-        self.setup_token = prepared.stdout.decode().strip()
+        self.setup_token = self.run(PREPARE)
 
     def start(self) -> None:
         descriptor = self.listener.fileno()
@@ -65,6 +61,19 @@ class WebProcess:
         self.kill()
         self.listener.close()
         print(self.output.read_text())
+
+    def run(self, code: str) -> str:
+        """Run code in Django with the same data; what it printed."""
+        setup = "import django; django.setup()\n"
+        done = subprocess.run(
+            [sys.executable, "-c", setup + code],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str):
         """The answer, read: (status, headers, body). Waits in the backlog until web is up."""

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from minerva_site import preparation
 from minerva_site.arguments import VARIABLES, add_serve_options
+from minerva_site.hosts import is_loopback
 from minerva_site.instance_lock import AlreadyRunning, InstanceLock
 from minerva_site.listening import CannotListen, listen
 from minerva_site.programs import programs, reachable_address
@@ -82,6 +83,8 @@ class Command(BaseCommand):
             self.say(f"  {address}setup/?token={token}")
         else:
             self.say(f"Minerva runs: {address}")
+        if not is_loopback(settings.CONFIGURATION.host):
+            self.say("Other machines reach it under this machine's name or address and that port.")
 
     def say(self, line: str) -> None:
         """A terminal that was closed is no reason to stop."""
