@@ -80,13 +80,8 @@ class LimitedChannel(HTTPChannel):
         if self._num_discarded > DISCARD_LIMIT:
             self.transport.abortConnection()
 
-    # What was already read along with the refused part must not be taken for a request.
-
-    def rawDataReceived(self, data: bytes) -> None:
-        if self._num_discarded is None:
-            super().rawDataReceived(data)
-
     def allContentReceived(self) -> None:
+        """What was read along with the refused part must not be taken for a request."""
         if self._num_discarded is None:
             super().allContentReceived()
 

@@ -71,9 +71,11 @@ class Stage:
             actor = threading.Thread(target=self._act, args=(script,))
             actor.start()
 
+        self._is_running = True
         try:
             supervisor.run(when_ready=when_ready)
         finally:
+            self._is_running = False
             if actor:
                 actor.join()
 
@@ -82,7 +84,8 @@ class Stage:
             if script:
                 script()
         finally:
-            os.kill(os.getpid(), signal.SIGTERM)
+            if self._is_running:
+                os.kill(os.getpid(), signal.SIGTERM)
 
 
 @pytest.fixture

@@ -34,9 +34,12 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
         yield web
 
 
+END_OF_CHUNKS = b"0\r\n\r\n"
+
+
 def chunked(body: bytes, *, piece: int = 65536) -> bytes:
     pieces = [body[i : i + piece] for i in range(0, len(body), piece)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + END_OF_CHUNKS
 
 
 def post_head(web: WebProcess, path: str, *lines: str) -> bytes:
@@ -103,7 +106,7 @@ def test_a_chunked_body_one_byte_over_the_limit_is_refused(web):
 
 def test_an_endless_chunked_body_is_cut_off_and_costs_no_memory(web):
     before = psutil.Process(web.process.pid).memory_info().rss
-    piece = chunked(b"x" * 65536)[: -len(b"0\r\n\r\n")]
+    piece = chunked(b"x" * 65536).removesuffix(END_OF_CHUNKS)
     sent = 0
 
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as client:
@@ -118,14 +121,19 @@ def test_an_endless_chunked_body_is_cut_off_and_costs_no_memory(web):
     assert web.request("GET", "/healthz")[0] == 200
 
 
-def test_what_follows_a_refused_body_is_not_taken_for_a_request(web):
+def test_a_refused_request_is_not_answered_a_second_time(web):
+    """The byte too many, the end of the body and another request arrive in one piece."""
+    head = post_head(web, "/csp-report", "Transfer-Encoding: chunked")
+    start = chunked(b"x" * BODY_LIMIT).removesuffix(END_OF_CHUNKS)
     smuggled = f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode()
-    head = post_head(web, "/csp-report", f"Content-Length: {BODY_LIMIT + 1}")
 
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as client:
-        client.sendall(head + smuggled)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.sendall(head + start)
+        client.sendall(chunked(b"x") + smuggled)
         received = b"".join(iter(lambda: client.recv(65536), b""))
 
+    assert received.startswith(b"HTTP/1.1 413 ")
     assert received.count(b"HTTP/1.1 ") == 1
 
 
