@@ -121,20 +121,22 @@ def test_an_endless_chunked_body_is_cut_off_and_costs_no_memory(web):
     assert web.request("GET", "/healthz")[0] == 200
 
 
-def test_a_refused_request_is_not_answered_a_second_time(web):
-    """The byte too many, the end of the body and another request arrive in one piece."""
-    head = post_head(web, "/csp-report", "Transfer-Encoding: chunked")
+def test_a_request_refused_in_the_middle_never_reaches_the_application(web):
+    """The byte too many and the end of the body arrive in one piece."""
+    head = post_head(web, "/seen-by-the-application", "Transfer-Encoding: chunked")
     start = chunked(b"x" * BODY_LIMIT).removesuffix(END_OF_CHUNKS)
-    smuggled = f"GET /healthz HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode()
 
     with socket.create_connection(("127.0.0.1", web.port), timeout=30) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         client.sendall(head + start)
-        client.sendall(chunked(b"x") + smuggled)
+        client.sendall(chunked(b"x"))
         received = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert received.startswith(b"HTTP/1.1 413 ")
     assert received.count(b"HTTP/1.1 ") == 1
+    web.request("GET", "/also-seen")
+    assert "/also-seen" in web.output.read_text()
+    assert "/seen-by-the-application" not in web.output.read_text()
 
 
 # -- headers and addresses ----------------------------------------------------------------------
