@@ -20,7 +20,7 @@ START_SECONDS = 90.0
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], *, what: str, seconds: float = 30.0) -> T:
+def wait_for(condition: Callable[[], T | None], *, what: str, seconds: float = 30.0) -> T:
     """The first true value of `condition`, or a failure that says what was waited for."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -11,7 +11,7 @@ POSITION = """() => {
 
 
 def open_long_stream(product, signed_in) -> Page:
-    page = signed_in(product, viewport={"width": 1000, "height": 500})
+    page: Page = signed_in(product, viewport={"width": 1000, "height": 500})
     chatting.send(page, "Talk", model="long")
     expect(chatting.last_answer(page)).to_contain_text("Paragraph 8:", timeout=60_000)
     return page
