@@ -24,7 +24,8 @@ class HtmxHttpRequest(HttpRequest):
 @staff_only
 @require_GET
 def models_list(request: HtmxHttpRequest) -> HttpResponse:
-    catalog.refresh()
+    """What is on disk now: somebody who just put a file there opens this page to see it."""
+    catalog.scan()
     return _region(request)
 
 

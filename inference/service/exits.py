@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 
-from inference.errors import ModelLoadFailed, RunnerCrashed
+import msgspec
+
+from inference.errors import ErrorInfo, ModelLoadFailed, RunnerCrashed
 
 _TAIL_BYTES = 4096
 
@@ -25,6 +27,12 @@ def load_crash(*, exit_code: int, log_tail: str) -> ModelLoadFailed:
         exit_code=exit_code,
         log_tail=log_tail[-_TAIL_BYTES:],
     )
+
+
+def with_log(error: ErrorInfo, log_tail: str) -> ErrorInfo:
+    """What the runner itself said of a failed load, with what it printed before."""
+    facts = {"log_tail": log_tail[-_TAIL_BYTES:], **error.facts}
+    return msgspec.structs.replace(error, facts=facts)
 
 
 def _end(exit_code: int) -> str:

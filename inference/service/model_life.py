@@ -231,7 +231,7 @@ class ModelLife:
             self._fail_load(end.error or _not_started(), counts=False)
             return
         crash = exits.load_crash(exit_code=end.exit_code, log_tail=end.log_tail)
-        error = self._error or end.error or crash.info
+        error = exits.with_log(self._error or end.error or crash.info, end.log_tail)
         if error.code == ModelFileInvalid.code or not self._chain.has_next():
             self._fail_load(error, counts=True)
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.staticfiles import finders
+from django.conf import settings
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.views.csrf import csrf_failure
@@ -103,7 +103,7 @@ def weight(page: str) -> dict[str, int]:
         name = waiting.pop()
         if name in sizes:
             continue
-        path = Path(str(finders.find(name)))
+        path = Path(settings.STATIC_ROOT) / name
         sizes[name] = path.stat().st_size
         if path.suffix == ".js":
             folder = Path(name).parent

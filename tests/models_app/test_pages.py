@@ -288,17 +288,14 @@ def test_showing_the_page_writes_nothing_when_nothing_changed(folder, write, sta
 def test_the_number_of_queries_does_not_grow_with_the_list(folder, staff):
     counts = []
     for upto in (10, 500):
-        CatalogEntry.objects.bulk_create(
-            CatalogEntry(path=f"/m/{upto}-{number}.gguf", name=f"Model {number}", size=1)
-            for number in range(upto)
-        )
-        catalog._throttle._due_at = float("inf")
+        for number in range(upto):
+            (folder / f"{upto}-{number}.gguf").write_text("Only text.")
         page(staff)
         with CaptureQueriesContext(connection) as queries:
             assert page(staff).count("data-entry") >= upto
         counts.append(len(queries))
 
-    assert counts[0] == counts[1] <= 8
+    assert counts[0] == counts[1] <= 9
 
 
 # -- loading ----------------------------------------------------------------------------------------
