@@ -33,7 +33,8 @@ class Sidebar:
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:
     """Context processor. Nothing is read before a template uses it."""
-    user = request.user
+    # A page that refuses a request early has no user yet.
+    user = getattr(request, "user", None)
     if not isinstance(user, User):
         return {}
     return {"sidebar": SimpleLazyObject(lambda: page_of_chats(user))}

@@ -2,6 +2,7 @@
 import "./announce.js";
 import "./composer.js";
 import "./copy.js";
+import "./current.js";
 import "./model.js";
 import "./scroll.js";
 import "./socket.js";
