@@ -76,9 +76,8 @@ class ScriptedClient:
         number = after
         while True:
             async with self._changed:
-                await self._changed.wait_for(
-                    lambda: self._is_dead or len(self.logs[generation_id]) > number
-                )
+                while not self._is_dead and len(self.logs[generation_id]) <= number:
+                    await self._changed.wait()
             if self._is_dead:
                 raise ServiceUnavailable("The inference service does not answer.")
             event = self.logs[generation_id][number]

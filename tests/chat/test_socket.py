@@ -53,7 +53,7 @@ class Viewer:
         await self.socket.send_to(text_data=json.dumps(message))
 
     async def take(self) -> str:
-        frame = await self.socket.receive_from(timeout=10)
+        frame = str(await self.socket.receive_from(timeout=10))
         self.frames.append(frame)
         await self.say(taken=len(self.frames))
         return frame
@@ -87,9 +87,13 @@ class Viewer:
     async def until_compared(self) -> Viewer:
         """The server has taken in what the page shows; what happens now is news to it."""
         async with asyncio.timeout(10):
-            while not any(page._version for page in pages._pages.get(self.conversation_id, ())):
+            while not any(page._version for page in open_pages(self.conversation_id)):
                 await asyncio.sleep(0.01)
         return self
+
+
+def open_pages(conversation_id: UUID) -> list[Any]:
+    return list(pages._pages.get(conversation_id, ()))
 
 
 View = Callable[..., Awaitable[Viewer]]

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 async def test_the_prompt_is_stored_before_anything_is_generated(ada, conversation, inference):
     turn = await start(ada, conversation, "Why is the sky blue?")
 
-    prompt = await Message.objects.aget(pk=turn.answer.parent_id)
+    prompt = await Message.objects.aget(children=turn.answer)
     assert prompt.text == "Why is the sky blue?"
     assert turn.answer.state == MessageState.QUEUED
     assert (await Conversation.objects.aget()).leaf_id == turn.answer.pk

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import inference
 from inference.messages import (
@@ -72,7 +73,7 @@ class RunnerProcess:
                 self.heartbeats.append(report)
         return report
 
-    def load(self, path: Path, **settings: int) -> Loaded | LoadFailed:
+    def load(self, path: Path, **settings: Any) -> Loaded | LoadFailed:
         spec = ModelSpec(model_id=path.stem, name=path.stem, path=str(path))
         self.send(LoadModel(spec, LoadSettings(**settings)))
         while not isinstance(report := self.receive(), Loaded | LoadFailed):

@@ -12,7 +12,6 @@ from chat.rendering.sanitise import sanitise
 from chat.rendering.source import SourceCleaner
 from tests.chat.rendering.markdown_texts import cut_texts, markdown_texts
 
-
 # What follows the language of a fence is a note to programs; readers see the language alone.
 FENCE_WITH_WORDS = re.compile(r"(?:```|~~~)[^\n]*plain words")
 
