@@ -183,6 +183,12 @@ def test_htmx_is_told_not_to_evaluate_and_to_swap_422(member: Client) -> None:
     assert '{"code":"422","swap":true}' in page
 
 
+def test_htmx_never_sets_a_style_attribute_which_the_policy_forbids(member: Client) -> None:
+    page = Client().get("/sign-in/").content.decode()
+
+    assert '"attributesToSettle":["class","width","height"]' in page
+
+
 def test_member_sees_no_way_to_the_models_page(member: Client) -> None:
     assert 'href="/models/"' not in member.get("/").content.decode()
 
