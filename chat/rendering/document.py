@@ -7,11 +7,10 @@ from typing import Any
 from django.utils.safestring import SafeString
 from markdown_it.common.utils import escapeHtml
 
-from chat.rendering.parser import TooMuchMarkup, markdown
+from chat.rendering.parser import MAX_NODES, TooMuchMarkup, markdown
 from chat.rendering.sanitise import sanitise
 
 MAX_SOURCE = 1024 * 1024
-MAX_NODES = 20_000
 _NOTICE = '<p class="plain-notice">Too long to format. Shown as plain text from here on.</p>'
 _NOTICE_BLOCK = '<p class="plain-notice">This part is too large to format. Shown as plain text.</p>'
 

@@ -47,7 +47,7 @@ def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | N
     """The line that ends with the closing mark; `end` while it may still come; None if never."""
     for line in range(start, end):
         text = _line(state, line)
-        if not text or (line > start and state.sCount[line] < state.blkIndent):
+        if not text or (line > start and _is_outside(state, line, text)):
             return None
         found = text.find(closing, 2 if line == start else 0)
         if found >= 0:
@@ -55,6 +55,11 @@ def _last_line(state: StateBlock, start: int, end: int, closing: str) -> int | N
             return line if ends else None
     may_come = state.env.get("growing") and end == state.lineMax and state.level == 0
     return end if may_come else None
+
+
+def _is_outside(state: StateBlock, line: int, text: str) -> bool:
+    """Formulas do not nest; and without this, many openings would each search the same lines."""
+    return text.startswith("\\[") or state.sCount[line] < state.blkIndent
 
 
 def _line(state: StateBlock, line: int) -> str:

@@ -23,6 +23,8 @@ from chat.rendering.maths import formula, maths_plugin, source_of_formula
 
 MAX_INLINE_TEXT = 64 * 1024
 MAX_NESTING = 30
+MAX_NODES = 20_000
+MAX_BRACKETS = 4_000  # of one paragraph: each may begin a link, and is followed to its end
 _TASK = re.compile(r"\[([ xX])\][ \t]+(?=\S)")
 _ALIGNMENT = re.compile(r"text-align:(left|center|right)")
 
@@ -50,9 +52,15 @@ def markdown() -> MarkdownIt:
 
 def _limit_rule(state: StateCore) -> None:
     """Runs between the cheap half of parsing and the expensive one."""
-    text = sum(len(token.content) for token in state.tokens if token.type == "inline")
+    inline = [token.content for token in state.tokens if token.type == "inline"]
     deepest = max((token.level for token in state.tokens), default=0)
-    if text > MAX_INLINE_TEXT or deepest > MAX_NESTING:
+    brackets = max((text.count("[") for text in inline), default=0)
+    if (
+        sum(map(len, inline)) > MAX_INLINE_TEXT
+        or len(state.tokens) > 2 * MAX_NODES
+        or deepest > MAX_NESTING
+        or brackets > MAX_BRACKETS
+    ):
         raise TooMuchMarkup
 
 
