@@ -1,0 +1,91 @@
+"""A LoadedModel without a model, for what a real one can't be made to show: a failing decode, an
+exact cache size, an interrupt at an exact moment. Next token = last token + 1; token 0 ends."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+
+from inference.backends.base import BatchEntry, DecodeResult
+from inference.types import SamplingParams
+
+END = 0
+
+
+class ScriptedSampler:
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class ScriptedModel:
+    """`cache[slot]` are the tokens it holds; computing at a wrong position is an error."""
+
+    chat_template = ""
+    bos_text = ""
+    eos_text = ""
+    device = "CPU"
+    decode_seconds = 0.001
+
+    def __init__(
+        self, *, num_cells: int = 1000, max_sequences: int = 4, token_budget: int = 64
+    ) -> None:
+        self.context_window = num_cells
+        self.num_cells = num_cells
+        self.max_sequences = max_sequences
+        self.token_budget = token_budget
+        self.cache: dict[int, list[int]] = {}
+        self.batches: list[list[BatchEntry]] = []
+        self.samplers: list[ScriptedSampler] = []
+        self.before_decode: Callable[[], DecodeResult | None] = lambda: None
+        self.interrupted = False
+        self.forgets_parts = True
+        self.last_token = 255
+
+    def tokenize(self, text: str) -> array[int]:
+        return array("i", list(text.encode()))
+
+    def piece(self, token: int) -> bytes:
+        return bytes([token])
+
+    def is_end(self, token: int) -> bool:
+        return token == END
+
+    def make_sampler(self, sampling: SamplingParams) -> ScriptedSampler:
+        self.samplers.append(ScriptedSampler())
+        return self.samplers[-1]
+
+    def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult:
+        self.batches.append(list(batch))
+        result = self.before_decode()
+        if result is not None:
+            return result
+        for entry in batch:
+            cached = self.cache.setdefault(entry.slot, [])
+            assert len(cached) == entry.position, "a position was skipped or computed twice"
+            cached.extend(entry.tokens)
+        assert sum(map(len, self.cache.values())) <= self.num_cells, "more cells than there are"
+        return DecodeResult.INTERRUPTED if self.interrupted else DecodeResult.DONE
+
+    def sample(self, index: int, sampler: object) -> int:
+        entry = self.batches[-1][index]
+        assert entry.samples
+        last = self.cache[entry.slot][-1]
+        return END if last == self.last_token else last + 1
+
+    def forget(self, slot: int, *, position: int = 0) -> bool:
+        if position and not self.forgets_parts:
+            return False
+        del self.cache.setdefault(slot, [])[position:]
+        return True
+
+    def interrupt(self) -> None:
+        self.interrupted = True
+
+    def clear_interrupt(self) -> None:
+        self.interrupted = False
+
+    def close(self) -> None:
+        pass
