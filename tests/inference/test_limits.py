@@ -16,7 +16,7 @@ def test_the_defaults_are_within_bounds():
 @pytest.mark.parametrize("field", RANGES)
 def test_a_value_at_its_bound_is_taken(field: str):
     for bound in RANGES[field]:
-        check_sampling(SamplingParams(**{field: bound}))
+        check_sampling(SamplingParams(**{field: bound}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("field", RANGES)
@@ -24,7 +24,7 @@ def test_a_value_beyond_its_bound_is_refused_by_name(field: str):
     least, most = RANGES[field]
     for value in (least - 1, most + 1, math.nan, math.inf, -math.inf):
         with pytest.raises(InvalidRequest, match=field) as refused:
-            check_sampling(SamplingParams(**{field: value}))
+            check_sampling(SamplingParams(**{field: value}))  # type: ignore[arg-type]
         assert refused.value.facts == {"field": field}
 
 

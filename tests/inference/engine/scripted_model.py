@@ -14,10 +14,10 @@ END = 0
 
 class ScriptedSampler:
     def __init__(self) -> None:
-        self.closed = False
+        self.is_closed = False
 
     def close(self) -> None:
-        self.closed = True
+        self.is_closed = True
 
 
 class ScriptedModel:
@@ -44,6 +44,10 @@ class ScriptedModel:
         self.forgets_parts = True
         self.last_token = 255
 
+    @property
+    def num_cached_tokens(self) -> int:
+        return sum(map(len, self.cache.values()))
+
     def tokenize(self, text: str) -> array[int]:
         return array("i", list(text.encode()))
 
@@ -66,7 +70,7 @@ class ScriptedModel:
             cached = self.cache.setdefault(entry.slot, [])
             assert len(cached) == entry.position, "a position was skipped or computed twice"
             cached.extend(entry.tokens)
-        assert sum(map(len, self.cache.values())) <= self.num_cells, "more cells than there are"
+        assert self.num_cached_tokens <= self.num_cells, "more cells than there are"
         return DecodeResult.INTERRUPTED if self.interrupted else DecodeResult.DONE
 
     def sample(self, index: int, sampler: object) -> int:

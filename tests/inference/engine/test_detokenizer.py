@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ def matched(pieces: list[str], stop: list[str]) -> str:
 
 def cut(whole: str, places: list[int]) -> list[str]:
     edges = [0, *sorted(place % (len(whole) + 1) for place in places), len(whole)]
-    return [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(edges)]
 
 
 def test_a_character_is_held_back_until_it_is_whole():
@@ -40,7 +42,7 @@ def test_a_character_that_is_never_completed_becomes_one_replacement_character()
 def test_the_text_is_the_same_however_its_bytes_are_cut(text: str, places: list[int]):
     data = text.encode()
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    pieces = [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(edges)]
 
     texts = detokenized(pieces)
 

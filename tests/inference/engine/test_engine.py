@@ -43,7 +43,7 @@ class Harness:
         self.events.setdefault(name, []).append(event)
 
     def start(self, name: str, prompt: str, **sampling: object) -> None:
-        params = SamplingParams(**{"max_tokens": 5, **sampling})
+        params = SamplingParams(**{"max_tokens": 5, **sampling})  # type: ignore[arg-type]
         self.engine.post(Announced(Sequence(name, 0.0, params)))
         self.engine.post(Prepared(name, self.model.tokenize(prompt)))
 
@@ -205,7 +205,7 @@ def test_a_cancel_in_decode_frees_the_slot_and_leaves_the_others_unchanged():
     assert harness.text("one") == "bcde"
     assert harness.text("two") == "lmnopqrstu"
     assert not any(harness.model.cache.values())
-    assert all(sampler.closed for sampler in harness.model.samplers)
+    assert all(sampler.is_closed for sampler in harness.model.samplers)
 
 
 def test_a_cancel_interrupts_a_prompt_and_the_others_go_on_as_before():
