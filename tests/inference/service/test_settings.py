@@ -1,0 +1,33 @@
+"""The service's arguments become one frozen value, or a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from inference.service.settings import ServiceSettings, parse_settings
+
+
+def test_the_socket_alone_is_enough():
+    assert parse_settings(["--socket", "/run/i.sock"]) == ServiceSettings(Path("/run/i.sock"))
+
+
+def test_every_number_can_be_given():
+    arguments = "--socket s --context-window 1 --max-sequences 2 --threads 3 --gpu-layers -1"
+
+    assert parse_settings([*arguments.split(), "--idle-unload-seconds", "0"]) == ServiceSettings(
+        Path("s"),
+        context_window=1,
+        max_sequences=2,
+        threads=3,
+        gpu_layers=-1,
+        idle_unload_seconds=0,
+    )
+
+
+def test_a_number_out_of_bounds_is_refused_with_its_bound(capsys):
+    with pytest.raises(SystemExit):
+        parse_settings(["--socket", "s", "--max-sequences", "0"])
+
+    assert "must be at least 1" in capsys.readouterr().err
