@@ -320,7 +320,8 @@ def test_a_model_is_loaded_and_unloaded(folder, staff, settled):
     assert state(row(page(staff), entry)) == "ready"
     assert "every " not in page(staff)
 
-    staff.post(url("unload", entry), headers=HTMX)
+    answer = staff.post(url("unload", entry), headers=HTMX)
+    assert f'id="model-action-{entry.pk}"' in answer.content.decode()  # focus stays on it
     assert state(settled(entry).content.decode()) == "unloaded"
 
 
