@@ -16,16 +16,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
-from inference.errors import (
-    ErrorInfo,
-    ModelFileInvalid,
-    ModelLoadFailed,
-    ModelUnloaded,
-    RunnerStuck,
-    ServiceUnavailable,
-)
+from inference.errors import ErrorInfo, ModelFileInvalid
 from inference.messages import (
     Emitted,
     Heartbeat,
@@ -34,10 +26,10 @@ from inference.messages import (
     LoadModel,
     LoadProgress,
     LoadSettings,
-    RunnerCommand,
     RunnerReport,
 )
-from inference.service import exits
+from inference.service import exits, failures
+from inference.service.effects import Effects
 from inference.service.fallback import LoadChain
 from inference.service.generation import Clock
 from inference.service.generation_queue import GenerationQueue
@@ -55,6 +47,7 @@ from inference.service.model_messages import (
     TimePassed,
     UnloadRequested,
 )
+from inference.service.model_state import check_move
 from inference.service.restarts import RestartLimit
 from inference.types import ModelSpec, ModelState, ModelStatus
 
@@ -62,27 +55,6 @@ logger = logging.getLogger(__name__)
 
 LOAD_LIMIT_SECONDS = 900.0
 NEVER = float("inf")
-
-_ALLOWED = {
-    ModelState.UNLOADED: {ModelState.LOADING},
-    ModelState.LOADING: {ModelState.READY, ModelState.UNLOADING, ModelState.FAILED},
-    ModelState.READY: {ModelState.UNLOADING, ModelState.FAILED},
-    ModelState.UNLOADING: {ModelState.UNLOADED, ModelState.FAILED},
-    ModelState.FAILED: {ModelState.LOADING, ModelState.UNLOADED},
-}
-
-
-class Effects(Protocol):
-    """What this state machine can do to the world. None of these waits."""
-
-    def bring_up(self, run: int, load: LoadModel) -> None:
-        """Get memory, start a runner, have it load. RunnerStarted, RunnerReported… RunnerEnded."""
-
-    def take_down(self, run: int, *, at_once: bool) -> None:
-        """End that run wherever it is, by force if `at_once`. RunnerEnded follows. Idempotent."""
-
-    def send(self, command: RunnerCommand) -> None:
-        """To the runner of the present run; without one it is dropped."""
 
 
 class ModelLife:
@@ -174,7 +146,7 @@ class ModelLife:
     def _advance(self) -> None:
         """What follows from the state alone. Ends with everyone who waits knowing where they are."""
         if self._is_shut:
-            self._give_up(_shutting_down())
+            self._give_up(failures.shutting_down())
             return
         match self.state:
             case ModelState.UNLOADED | ModelState.FAILED:
@@ -193,7 +165,7 @@ class ModelLife:
             return
         closed = self._restarts.seconds_closed(self._clock())
         if closed:
-            self._give_up(_left_alone(closed, self._error))
+            self._give_up(failures.left_alone(closed, self._error))
             return
         self._spec = spec
         self._is_asked_for = spec is self._wanted
@@ -228,7 +200,7 @@ class ModelLife:
     def _on_load_ended(self, end: RunnerEnded) -> None:
         """To the next link, unless no other could do better."""
         if end.exit_code is None:
-            self._fail_load(end.error or _not_started(), counts=False)
+            self._fail_load(end.error or failures.not_started(), counts=False)
             return
         crash = exits.load_crash(exit_code=end.exit_code, log_tail=end.log_tail)
         error = exits.with_log(self._error or end.error or crash.info, end.log_tail)
@@ -276,7 +248,7 @@ class ModelLife:
     # -- unloading ------------------------------------------------------------------------------
 
     def _on_unload(self) -> None:
-        self._give_up(ModelUnloaded("The model was unloaded. Send again to load it anew.").info)
+        self._give_up(failures.unloaded())
         self._restarts.reset()
         if self.state is ModelState.FAILED:
             self._move(ModelState.UNLOADED)
@@ -290,7 +262,7 @@ class ModelLife:
 
     def _on_shut_down(self, answer: Callable[[bool], None]) -> None:
         self._is_shut = True
-        self._give_up(_shutting_down())
+        self._give_up(failures.shutting_down())
         if self.state in (ModelState.LOADING, ModelState.READY):
             self._unload("shutting down")
         self._answer_when_gone(answer)
@@ -378,13 +350,13 @@ class ModelLife:
         if self._health is not None and now >= self._started_at + LOAD_LIMIT_SECONDS:
             fault = fault or f"was not loaded after {LOAD_LIMIT_SECONDS / 60:.0f} minutes"
         if fault:
-            self._end_load(RunnerStuck(f"The model's process {fault}.").info, at_once=True)
+            self._end_load(failures.load_stuck(fault), at_once=True)
 
     def _check_ready(self, now: float, fault: str) -> None:
         if self._queue.holds_a_stopped_one(now):
             fault = fault or "did not stop a generation when told to"
         if fault:
-            self._end_stuck(f"The model's process {fault}, and was ended. Retry starts it again.")
+            self._end_stuck(failures.stuck(fault))
         elif not self.is_busy and now >= self.last_used_at + self._idle_unload_seconds:
             self._unload("idle")
 
@@ -393,10 +365,9 @@ class ModelLife:
         self._error = error
         self._effects.take_down(self._run, at_once=at_once)
 
-    def _end_stuck(self, sentence: str) -> None:
-        error = RunnerStuck(sentence).info
+    def _end_stuck(self, error: ErrorInfo) -> None:
         self._queue.fail_running(error)
-        self._unload(sentence, error=error)
+        self._unload(error.message, error=error)
 
     def _watch_steps(self) -> None:
         if self._health is not None:
@@ -413,7 +384,7 @@ class ModelLife:
     # -- state ----------------------------------------------------------------------------------
 
     def _move(self, state: ModelState) -> None:
-        assert state in _ALLOWED[self.state], f"{self.state} → {state}"
+        check_move(self.state, state)
         self.state = state
 
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
@@ -421,17 +392,3 @@ class ModelLife:
         if counts:
             self._restarts.note_failure(self._clock())
         self._move(ModelState.FAILED)
-
-
-def _left_alone(seconds: float, last: ErrorInfo | None) -> ErrorInfo:
-    reason = f" Last time: {last.message}" if last else ""
-    sentence = f"The model failed again and again, so the next try is in {seconds:.0f} s.{reason}"
-    return ModelLoadFailed(sentence, retry_after=int(seconds) + 1).info
-
-
-def _shutting_down() -> ErrorInfo:
-    return ServiceUnavailable("Minerva is shutting down. Try again in a moment.").info
-
-
-def _not_started() -> ErrorInfo:
-    return ModelLoadFailed("The model's process could not be started.").info

@@ -1,0 +1,20 @@
+"""What the life of a model does to the world, as a protocol: a test writes down what was asked."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from inference.messages import LoadModel, RunnerCommand
+
+
+class Effects(Protocol):
+    """What this state machine can do to the world. None of these waits."""
+
+    def bring_up(self, run: int, load: LoadModel) -> None:
+        """Get memory, start a runner, have it load. RunnerStarted, RunnerReported… RunnerEnded."""
+
+    def take_down(self, run: int, *, at_once: bool) -> None:
+        """End that run wherever it is, by force if `at_once`. RunnerEnded follows. Idempotent."""
+
+    def send(self, command: RunnerCommand) -> None:
+        """To the runner of the present run; without one it is dropped."""
