@@ -16,7 +16,13 @@ from inference.errors import ErrorInfo
 from inference.types import Event, Failed, Finished, FinishReason, Timings, Usage
 
 INTERRUPTING_CODES = frozenset(
-    {"runner_crashed", "runner_stuck", "service_unavailable", "generation_not_found"}
+    {
+        "runner_crashed",
+        "runner_stuck",
+        "model_unloaded",
+        "service_unavailable",
+        "generation_not_found",
+    }
 )
 REFUSING_CODES = frozenset({"context_window_exceeded", "invalid_request"})
 

@@ -7,6 +7,7 @@ says whether it was taken, so that no message can appear twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_GET, require_POST
+from django.utils.text import Truncator
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import (
     HttpResponseClientRefresh,
     HttpResponseLocation,
@@ -36,6 +38,7 @@ from models_app import catalog
 from models_app.models import CatalogEntry
 
 MAX_TITLE = 200
+MAX_TOAST_TITLE = 40
 CHATS_CHANGED = "chats-changed"
 
 
@@ -180,12 +183,13 @@ def _choose(conversation: Conversation, model_id: UUID | None) -> None:
 @require_GET
 def chats(request: HtmxHttpRequest) -> HttpResponse:
     """The list anew, or its next page."""
-    older_than = parse_datetime(request.GET.get("older_than", ""))
+    older_than = _moment(request.GET.get("older_than", ""))
     shown = sidebar.page_of_chats(request.user, older_than=older_than)
     context = {"sidebar": shown, "after": request.GET.get("after"), "current": _shown_path(request)}
     return render(request, "chat/_chats.html", context)
 
 
+@require_http_methods(["GET", "POST"])
 def rename(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     """GET: the row as a form. POST: the row with its new title; an empty one changes nothing."""
     found = access.get_conversation(request.user, conversation_id)
@@ -209,7 +213,8 @@ async def delete(request: HtmxHttpRequest, conversation_id: UUID) -> HttpRespons
     undo_url = reverse("chat:undelete", args=[found.pk])
     response = _after_deletion(request, found)
     trigger_client_event(response, CHATS_CHANGED)
-    return _toast(response, text=f"“{found}” was deleted.", undo_url=undo_url)
+    title = Truncator(str(found)).chars(MAX_TOAST_TITLE)
+    return _toast(response, text=f"“{title}” was deleted.", undo_url=undo_url)
 
 
 @require_POST
@@ -236,7 +241,8 @@ def _after_deletion(request: HtmxHttpRequest, conversation: Conversation) -> Htt
     """Whoever looks at the deleted chat gets a new one."""
     if _shown_path(request) != reverse("chat:conversation", args=[conversation.pk]):
         return HttpResponse(status=204)
-    return HttpResponseLocation("/", target="#main", select="#main > *", swap="innerHTML")
+    part = ".shell-page"  # with the header bar, whose model picker belongs to the chat
+    return HttpResponseLocation("/", target=part, select=f"{part} > *", swap="innerHTML")
 
 
 # -- what all of them use -------------------------------------------------------------------------
@@ -293,6 +299,14 @@ def _uuid(text: str) -> UUID | None:
         return UUID(text)
     except ValueError:
         return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment and timezone.is_aware(moment) else None
 
 
 def _shown_path(request: HtmxHttpRequest) -> str:

@@ -17,7 +17,7 @@ from accounts.models import User
 from chat import recorder, turns
 from chat.models import Conversation, Message, MessageState
 from chat.turns import Prompt, Turn
-from models_app import catalog
+from models_app import catalog, engine, loading
 from models_app.models import CatalogEntry
 from tests.chat.scripted_client import ScriptedClient
 from tests.made_models import write_scripted_model
@@ -73,8 +73,8 @@ def stranger(ada: User, grace: User) -> AsyncClient:
 @pytest.fixture
 def inference(monkeypatch: pytest.MonkeyPatch) -> ScriptedClient:
     client = ScriptedClient()
-    monkeypatch.setattr("models_app.engine.inference_client", lambda **_: client)
-    monkeypatch.setattr("models_app.loading.inference_client", lambda **_: client)
+    for user_of_it in (engine, loading):
+        monkeypatch.setattr(user_of_it, "inference_client", lambda **_: client)
     return client
 
 

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from chat import wording
+from chat.live import LiveAnswer
+from chat.models import Message, MessageState
+from inference.types import Delta, Loading, Prefill, Queued
+
+
+def answer_after(*events) -> LiveAnswer:
+    clock = iter(range(100))
+    message = Message(role="assistant", state=MessageState.QUEUED)
+    answer = LiveAnswer(message, clock=lambda: float(next(clock)))
+    for event in events:
+        answer.apply(event)
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([], "Queued"),
+        ([Queued(1)], "Queued"),
+        ([Queued(2)], "Queued (2nd)"),
+        ([Queued(13)], "Queued (13th)"),
+        ([Queued(2), Loading(0.0)], "Loading model 0 %"),
+        ([Loading(1.0)], "Loading model 100 %"),
+        ([Loading(7.0)], "Loading model 100 %"),
+        ([Prefill(0, 0)], "Reading prompt"),
+        ([Prefill(5, 10)], "Reading prompt 50 % (5/10 tokens)"),
+        ([Delta("a", 1)], "Generating"),
+        ([Delta("a", 1), Delta("b", 3)], "Generating · 2.0 tokens/s"),
+    ],
+)
+def test_the_status_line_says_what_is_waited_for(events, line):
+    assert wording.status_line(answer_after(*events)) == line
+
+
+def test_a_state_never_goes_back_when_a_log_is_replayed():
+    answer = answer_after(Delta("a", 1), Queued(3), Loading(0.1))
+
+    assert answer.state == MessageState.STREAMING
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (60, "1 min 0 s"), (125.2, "2 min 5 s")],
+)
+def test_durations_are_short_to_read(seconds, text):
+    assert wording.seconds(seconds) == text
+
+
+def test_an_answer_without_tokens_has_no_statistics():
+    assert wording.statistics(Message(role="assistant", state="failed")) == []
+
+
+def test_one_token_is_not_tokens():
+    message = Message(role="assistant", completion_tokens=1, decode_seconds=0.0)
+
+    assert wording.statistics(message) == ["1 token"]
