@@ -9,12 +9,12 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from django.conf import settings
-from pytest_django.fixtures import SettingsWrapper
 
 from accounts.models import User
 from chat import recorder, turns
@@ -46,7 +46,7 @@ def service_socket() -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture
-async def client(service_socket: Path, settings: SettingsWrapper) -> AsyncIterator[InferenceClient]:
+async def client(service_socket: Path, settings: Any) -> AsyncIterator[InferenceClient]:
     settings.INFERENCE_SOCKET = service_socket
     client = InferenceClient(service_socket, timeout=20)
     await client.status()
