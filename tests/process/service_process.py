@@ -23,6 +23,7 @@ from inference.types import (
     GenerationRequest,
     LoggedEvent,
     ModelSpec,
+    ModelState,
     ModelStatus,
     SamplingParams,
 )
@@ -34,7 +35,7 @@ _numbers = itertools.count(1)
 
 
 class ServiceProcess:
-    """`with ServiceProcess(folder) as service`: killed behind, with whatever runners it has."""
+    """`with ServiceProcess(folder) as service`: killed behind, and its runners end with it."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.socket = folder / "s.sock"
@@ -51,10 +52,8 @@ class ServiceProcess:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        runners = self.runners() if self.process.poll() is None else []
         self.process.kill()
         self.process.wait()
-        psutil.wait_procs(runners, timeout=PATIENCE_SECONDS)
         print(self._output.read_text())
 
     def runners(self) -> list[psutil.Process]:
@@ -91,9 +90,13 @@ class ServiceProcess:
         return next((model for model in models if model.model_id == path.stem), None)
 
     async def kill_runner(self, path: Path) -> None:
+        """Returns when the service knows: what it hands over before that dies with the runner."""
         status = await self.status_of(path)
         assert status is not None
         os.kill(status.runner_pid, signal.SIGKILL)
+        while status is not None and status.state is ModelState.READY:
+            await asyncio.sleep(0.01)
+            status = await self.status_of(path)
 
 
 def spec_of(path: Path) -> ModelSpec:
@@ -113,8 +116,16 @@ def text_of(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
-async def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def has_ended(process: psutil.Process) -> bool:
+    """Also when nobody has asked for its exit code yet."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def wait_until(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         await asyncio.sleep(0.01)
