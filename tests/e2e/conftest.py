@@ -128,8 +128,14 @@ def signed_in(browser: Browser) -> Iterator[Callable[..., Page]]:
 def complain(complaints: list[str], line: Any) -> None:
     """A lost connection is what some tests cause; everything else in the console is a fault.
 
-    hx-ws prints the event of a socket's failure as it is.
+    hx-ws prints the event of a socket's failure as it is, and htmx that of a request's.
     """
-    lost_connection = ("ERR_CONNECTION", "WebSocket", "[object Event]")
+    lost_connection = (
+        "ERR_CONNECTION",
+        "WebSocket",
+        "[object Event]",
+        "htmx:sendError",
+        "htmx:afterRequest",
+    )
     if line.type == "error" and not any(words in line.text for words in lost_connection):
         complaints.append(line.text)
