@@ -68,7 +68,11 @@ class ModelMachine(RuleBasedStateMachine):
     @rule()
     def evict(self):
         self.num_questions += 1
+        is_in_use = self.world.life.is_busy
+        num_taken_down = len(self.world.taken_down)
         self.world.tell(EvictRequested(self.answers.append))
+
+        assert not is_in_use or len(self.world.taken_down) == num_taken_down
 
     @rule(is_rare=sampled_from(range(20)))
     def shut_down(self, is_rare):
@@ -95,6 +99,13 @@ class ModelMachine(RuleBasedStateMachine):
     def memory_comes_free(self):
         self.process_of_run = self.world.live
         self.world.tell(RunnerStarted(self.world.live))
+
+    @precondition(lambda self: self.world.live and not self.has_process)
+    @rule(spec=sampled_from(SPECS))
+    def it_comes_up_and_is_used(self, spec):
+        self.memory_comes_free()
+        self.it_is_loaded()
+        self.request(spec)
 
     @precondition(lambda self: self.has_process and not self.is_loaded)
     @rule(fraction=floats(-1, 2, allow_nan=False))
