@@ -17,6 +17,7 @@ from inference.types import (
     FinishReason,
     ModelSpec,
     Prefill,
+    Queued,
     SamplingParams,
 )
 from tests.made_models import write_random_model, write_scripted_model
@@ -189,11 +190,19 @@ def test_a_cancelled_stream_ends_and_the_others_go_on_unchanged(arbitrary):
 
 
 def test_nothing_is_lost_when_streams_outgrow_the_cache_together(narrow):
-    each = 77 + AROUND + 40
-    assert each < WINDOW < 2 * each
+    """Both are admitted at once, when the one before them ends: they fit then, and not at their end."""
+    assert WINDOW < 2 * (77 + AROUND + 40)
     expected = alone(narrow, LONG_PROMPTS, GREEDY)
+    narrow.start("before", "x" * 100)
+    narrow.read_until(lambda: narrow.has("before", Delta))
+    for name, prompt in LONG_PROMPTS.items():
+        narrow.start(name, prompt, GREEDY)
+    narrow.read_until(lambda: all(narrow.has(name, Queued) for name in LONG_PROMPTS))
 
-    assert together(narrow, LONG_PROMPTS, GREEDY) == expected
+    narrow.cancel("before")
+    narrow.read_to_end("before", *LONG_PROMPTS)
+
+    assert [narrow.text(name) for name in LONG_PROMPTS] == expected
 
 
 # -- refused --------------------------------------------------------------------------------------

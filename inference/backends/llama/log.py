@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
+from typing import ClassVar
 
 import llama_cpp
 
@@ -37,13 +38,20 @@ REASONS: tuple[tuple[str, str], ...] = (
 
 
 class LlamaLog:
-    """Receives llama.cpp's log from the moment it is made; one a process, kept for its life."""
+    """Receives llama.cpp's log from the moment it is made; one a process, kept for its life.
+
+    llama.cpp holds a pointer to the callback until the process ends, so Python must hold the
+    callback as long.
+    """
+
+    _kept: ClassVar[list[LlamaLog]] = []
 
     def __init__(self) -> None:
         self.offloaded_layers = (0, 0)
         self._errors: deque[str] = deque(maxlen=50)
         self._level = INFO
         self._callback = llama_cpp.llama_log_callback(self._receive)
+        self._kept.append(self)
         llama_cpp.llama_log_set(self._callback, None)
 
     def failure_sentence(self) -> str:
