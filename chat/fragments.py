@@ -6,17 +6,47 @@ Every top-level element of a frame is swapped by its id or its `hx-swap-oob` sel
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.template.loader import render_to_string
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
+from chat.rendering import StreamRenderer
+
+PIECE_CHARACTERS = 10_000
 
 
-def message(message: Message) -> str:
-    """An article as pages show it, with the text that is stored."""
-    return render_to_string("chat/_message.html", {"message": message})
+@dataclass(frozen=True)
+class Piece:
+    """A part of a message's text, to be added to what the page has of it."""
+
+    dom_id: str
+    html: SafeString
+
+
+def message(message: Message, *, has_text: bool = True) -> SafeString:
+    """An article as pages show it, with the text that is stored or with room for it."""
+    context = {"message": message, "text": message.text if has_text else ""}
+    return render_to_string("chat/_message.html", context)
+
+
+def pieces_of(message: Message) -> list[Piece]:
+    """The text of an article that was sent without it."""
+    if message.role == Message.Role.USER:
+        starts = range(0, len(message.text), PIECE_CHARACTERS)
+        parts = [escape(message.text[start : start + PIECE_CHARACTERS]) for start in starts]
+    else:
+        renderer = StreamRenderer()
+        renderer.feed(message.text)
+        parts = list(renderer.finish().blocks)
+    return [Piece(message.dom_id, part) for part in parts]
+
+
+def pieces(pieces: Sequence[Piece]) -> SafeString:
+    return render_to_string("chat/_pieces.html", {"pieces": pieces})
 
 
 def transcript(*, is_reset: bool, removed: Sequence[UUID], articles: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ from chat.database import in_database
 from chat.models import Conversation, Message
 from chat.transcript import path_of, version_of
 
+LONG_TEXT = 10_000
+
 
 @dataclass(frozen=True)
 class Current:
@@ -49,6 +51,7 @@ class OpenPage:
         self._knows_nothing = True
         self._removed: list[UUID] = []
         self._to_append: deque[Message] = deque()
+        self._pieces: deque[fragments.Piece] = deque()
         self._current: Current | None = None
         self._cursor: AnswerCursor | None = None
         self._unfinished: UUID | None = None
@@ -74,6 +77,8 @@ class OpenPage:
                 self._cursor = None
             if frame or self._cursor:
                 return frame
+        if self._pieces:
+            return fragments.pieces(_fitting(self._pieces))
         if self._is_stale:
             await self._look()
         if self._current:
@@ -116,20 +121,29 @@ class OpenPage:
         """As many of the missing messages as fit; with the last of them, what surrounds them."""
         articles: list[str] = []
         size = 0
-        while self._to_append and size < MAX_FRAME_BYTES:
-            articles.append(await asyncio.to_thread(fragments.message, self._to_append.popleft()))
+        while self._to_append and size < MAX_FRAME_BYTES and not self._pieces:
+            articles.append(await self._article(self._to_append.popleft()))
             size += len(articles[-1].encode())
         frame = fragments.transcript(
             is_reset=self._knows_nothing, removed=self._removed, articles=articles
         )
         self._knows_nothing, self._removed = False, []
-        if self._to_append:
+        if self._to_append or self._pieces:
             return frame
         self._current, self._version = None, current.version
         self._follow(current.running)
         return frame + fragments.composer(
             current.conversation, version=current.version, running=current.running
         )
+
+    async def _article(self, message: Message) -> str:
+        """With its text, unless that is long (it follows in pieces) or live (the cursor's part)."""
+        if recorder.live_answer(message.pk):
+            return await asyncio.to_thread(fragments.message, message, has_text=False)
+        if len(message.text) <= LONG_TEXT:
+            return await asyncio.to_thread(fragments.message, message)
+        self._pieces.extend(await asyncio.to_thread(fragments.pieces_of, message))
+        return await asyncio.to_thread(fragments.message, message, has_text=False)
 
     def _follow(self, running: Message | None) -> None:
         answer = recorder.live_answer(running.pk) if running else None
@@ -139,6 +153,15 @@ class OpenPage:
 
     async def _load(self) -> Current:
         return await _load(self._user, self._conversation_id)
+
+
+def _fitting(pieces: deque[fragments.Piece]) -> list[fragments.Piece]:
+    """Takes as many from the left as fit into a frame, and one at least."""
+    taken = [pieces.popleft()]
+    size = len(taken[0].html.encode())
+    while pieces and (size := size + len(pieces[0].html.encode())) <= MAX_FRAME_BYTES:
+        taken.append(pieces.popleft())
+    return taken
 
 
 @in_database

@@ -51,6 +51,7 @@ class ScriptedClient:
         self.num_attached = 0
         self._changed = asyncio.Condition()
         self._is_dead = False
+        self._num_drops = 0
 
     async def say(self, generation_id: UUID | str, *events: Event) -> None:
         self.logs.setdefault(str(generation_id), []).extend(events)
@@ -64,6 +65,12 @@ class ScriptedClient:
         async with self._changed:
             self._changed.notify_all()
 
+    async def drop_connections(self) -> None:
+        """Whoever is attached loses the connection; the service and its logs stay."""
+        self._num_drops += 1
+        async with self._changed:
+            self._changed.notify_all()
+
     async def generate(self, request: GenerationRequest) -> None:
         self.requests.append(request)
         if self.refuses_with:
@@ -73,12 +80,16 @@ class ScriptedClient:
     async def attach(self, generation_id: str, *, after: int = 0) -> AsyncIterator[LoggedEvent]:
         self._raise_if_gone(generation_id)
         self.num_attached += 1
-        number = after
+        number, num_drops = after, self._num_drops
+
+        def has_news() -> bool:
+            is_cut = self._is_dead or self._num_drops > num_drops
+            return is_cut or len(self.logs[generation_id]) > number
+
         while True:
             async with self._changed:
-                while not self._is_dead and len(self.logs[generation_id]) <= number:
-                    await self._changed.wait()
-            if self._is_dead:
+                await self._changed.wait_for(has_news)
+            if self._is_dead or self._num_drops > num_drops:
                 raise ServiceUnavailable("The inference service does not answer.")
             event = self.logs[generation_id][number]
             number += 1

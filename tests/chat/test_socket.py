@@ -16,6 +16,7 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import AsyncClient
+from django.utils.html import escape
 
 from accounts.models import User
 from chat import consumers, flow, pages, transcript, turns
@@ -74,7 +75,9 @@ class Viewer:
     def text_of(self, message_id: UUID) -> str:
         """What the finished blocks of an answer are in the page, after all frames so far."""
         part = f"message-{message_id}-text"
-        article = rf'<div id="{part}">(?P<whole>.*?)</div><div id="message-'
+        article = (
+            rf'<div id="{part}"[^>]*>(?P<whole>.*?)</div>(?=<div id|\n +<div class="message-act)'
+        )
         update = rf'<div hx-swap-oob="(?P<swap>\w+):#{part}">(?P<blocks>.*?)</div>\n'
         html = ""
         for found in re.finditer(f"{article}|{update}", "\n".join([*self.frames, ""]), re.DOTALL):
@@ -426,15 +429,34 @@ async def test_a_page_that_stopped_taking_is_closed(
     assert await viewer.closing_code() == flow.TOO_SLOW
 
 
-async def test_no_frame_of_a_long_transcript_is_larger_than_the_limit(view, said):
+async def test_a_long_transcript_comes_in_frames_within_the_limit(view, said):
+    prompt = "<&>\n" * 40_000
+    text = "\n\n".join(f"{number} " + "word " * 1000 for number in range(60))
     for number in range(20):
         await sync_to_async(said)("user", f"{number}" * 12_000)
+    long_prompt = await sync_to_async(said)("user", prompt)
+    long_answer = await sync_to_async(said)("assistant", text)
 
     viewer = await view()
     await viewer.until("transcript-version")
 
-    assert len(viewer.frames) > 3
-    assert max(len(frame.encode()) for frame in viewer.frames) < 80 * 1024
+    assert viewer.text_of(long_prompt.pk) == escape(prompt)
+    assert viewer.text_of(long_answer.pk) == render_markdown(text)
+    assert max(len(frame.encode()) for frame in viewer.frames) <= 96 * 1024
+
+
+async def test_a_long_answer_comes_in_frames_within_the_limit(view, ada, conversation, inference):
+    text = "\n\n".join(f"{number} " + "word " * 1000 for number in range(60))
+    turn = await start(ada, conversation)
+    await inference.say(turn.answer.pk, *deltas(text))
+
+    viewer = await view()
+    await viewer.until("59 word")
+    await inference.say(turn.answer.pk, DONE)
+    await viewer.until('data-state="done"')
+
+    assert viewer.text_of(turn.answer.pk) == render_markdown(text)
+    assert max(len(frame.encode()) for frame in viewer.frames) <= 64 * 1024
 
 
 async def test_closed_pages_are_forgotten(view, conversation, ada):

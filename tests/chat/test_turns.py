@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +13,8 @@ from chat.models import Conversation, Message, MessageState
 from chat.turns import MAX_PROMPT_CHARACTERS, Prompt, TurnRefused
 from inference.errors import ContextWindowExceeded, Overloaded
 from inference.types import ChatMessage, Loading, Prefill, Queued
-from tests.chat.conftest import start, stored, until_settled, until_state
+from models_app.models import CatalogEntry
+from tests.chat.conftest import start, stored, until, until_settled, until_state
 from tests.chat.scripted_client import CANCELLED, DONE, crashed, deltas, failed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -136,8 +140,7 @@ async def test_a_full_chat_takes_no_more(ada, conversation, inference, monkeypat
 
 
 async def test_without_a_model_nothing_is_stored(ada, conversation, entry, inference):
-    entry.problem = "broken"
-    await entry.asave()
+    await CatalogEntry.objects.aupdate(problem="broken")
 
     with pytest.raises(TurnRefused, match="no model"):
         await start(ada, conversation)
@@ -228,6 +231,18 @@ async def test_a_service_that_dies_leaves_the_text_and_says_so(ada, conversation
     assert answer.error_message
 
 
+async def test_a_connection_that_breaks_is_made_again(ada, conversation, inference):
+    turn = await start(ada, conversation)
+    await inference.say(turn.answer.pk, *deltas("One "))
+    await until_state(turn.answer.pk, MessageState.STREAMING)
+
+    await inference.drop_connections()
+    await inference.say(turn.answer.pk, *deltas("two.", first=2), DONE)
+
+    answer = await until_settled(turn.answer.pk)
+    assert (answer.text, answer.state) == ("One two.", MessageState.DONE)
+
+
 async def test_a_full_queue_fails_the_answer_and_keeps_the_prompt(ada, conversation, inference):
     inference.refuses_with = Overloaded("Too many answers are waiting. Try again in a moment.")
 
@@ -236,6 +251,30 @@ async def test_a_full_queue_fails_the_answer_and_keeps_the_prompt(ada, conversat
     answer = await until_settled(turn.answer.pk)
     assert (answer.state, answer.error_code) == (MessageState.FAILED, "overloaded")
     assert await Message.objects.filter(text="Kept").aexists()
+
+
+async def test_a_browser_that_goes_away_does_not_leave_an_answer_that_never_begins(
+    ada, conversation, inference, monkeypatch
+):
+    committed, goes_on = threading.Event(), threading.Event()
+    next_turn = turns._next_turn
+
+    def held_after_commit(**arguments: Any) -> turns.Turn:
+        turn = next_turn(**arguments)
+        committed.set()
+        goes_on.wait(10)
+        return turn
+
+    monkeypatch.setattr(turns, "_next_turn", held_after_commit)
+    sending = asyncio.create_task(start(ada, conversation))
+    await asyncio.to_thread(committed.wait, 10)
+
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    goes_on.set()
+
+    answer = await Message.objects.aget(role="assistant")
+    await until(lambda _: bool(inference.requests), answer.pk)
 
 
 async def test_stop_keeps_the_text(ada, conversation, inference):
