@@ -122,12 +122,14 @@ class MemoryPlan:
                 await self._wait_for_change()
 
     def _choose(self, need: int) -> Eviction:
-        residents = [
+        loaded = [
             Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy)
             for t in self._tenants()
             if t.model_id not in self._promised
         ]
-        return choose(need=need, free=self._free(), residents=residents)
+        # What loads now cannot go yet, but may be idle soon: a reason to wait.
+        loading = [Resident(name, size, 0.0, True) for name, size in self._promised.items()]
+        return choose(need=need, free=self._free(), residents=[*loaded, *loading])
 
     async def _evict(self, model_ids: tuple[str, ...]) -> None:
         """One that has come into use meanwhile refuses; the caller looks at the whole again."""
@@ -143,11 +145,13 @@ class MemoryPlan:
     def _free(self) -> int:
         memory = self._probe()
         reserve = min(GIB, memory.total // 10)
-        taken = 0
+        # A promise is kept from its first moment, when there is no process to be measured yet.
+        taken = sum(self._promised.values())
         for tenant in self._tenants():
             use = tenant.memory()
-            claim = max(self._promised.get(tenant.model_id, 0), use.resident)
-            taken += claim - (use.resident - use.mapped)
+            private = use.resident - use.mapped
+            promised = self._promised.get(tenant.model_id, 0)
+            taken += max(promised, use.resident) - promised - private
         return memory.available - reserve - taken
 
 

@@ -1,0 +1,155 @@
+"""Who gets memory when: one load after the other, idle models go, busy ones are waited for."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from inference.errors import ModelLoadFailed
+from inference.hardware.memory import Memory
+from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse, need_of
+
+
+@dataclass
+class FakeTenant:
+    """A model that has private memory, and leaves when it is asked and not busy."""
+
+    machine: FakeMachine
+    model_id: str
+    size: int
+    is_busy: bool = False
+    last_used_at: float = 0.0
+
+    def memory(self) -> MemoryUse:
+        return MemoryUse(resident=self.size)
+
+    async def evict(self) -> bool:
+        if not self.is_busy:
+            self.machine.tenants.remove(self)
+        return not self.is_busy
+
+
+class FakeMachine:
+    """20 GiB, of which 2 are held back: a tenth, and at most one."""
+
+    def __init__(self, *, has_gpu: bool = False) -> None:
+        self.tenants: list[FakeTenant] = []
+        self.plan = MemoryPlan(lambda: list(self.tenants), has_gpu=has_gpu, probe=self.memory)
+
+    def memory(self) -> Memory:
+        used = sum(tenant.size for tenant in self.tenants)
+        return Memory(total=20 * GIB, available=20 * GIB - used, limited=False)
+
+    def add(self, model_id: str, gib: int, **options: bool | float) -> FakeTenant:
+        tenant = FakeTenant(self, model_id, gib * GIB, **options)  # type: ignore[arg-type]
+        self.tenants.append(tenant)
+        return tenant
+
+    @property
+    def names(self) -> list[str]:
+        return [tenant.model_id for tenant in self.tenants]
+
+
+async def test_a_model_that_fits_unloads_nobody():
+    machine = FakeMachine()
+    machine.add("idle", 9)
+
+    async with machine.plan.reserve("new", 10 * GIB):
+        assert machine.names == ["idle"]
+
+
+async def test_the_idle_model_that_was_unused_for_longest_is_unloaded():
+    machine = FakeMachine()
+    machine.add("recent", 8, last_used_at=2.0)
+    machine.add("old", 8, last_used_at=1.0)
+
+    async with machine.plan.reserve("new", 10 * GIB):
+        assert machine.names == ["recent"]
+
+
+async def test_a_busy_model_is_waited_for():
+    machine = FakeMachine()
+    busy = machine.add("busy", 12, is_busy=True)
+    loading = asyncio.create_task(_load(machine, "new", 10))
+    await asyncio.sleep(0)
+    assert not loading.done()
+    busy.is_busy = False
+    machine.plan.look_again()
+    await loading
+
+    assert machine.names == []
+
+
+async def test_a_model_that_never_fits_is_refused_with_both_numbers():
+    machine = FakeMachine()
+
+    with pytest.raises(ModelLoadFailed, match=r"40\.0 GiB .* 19\.0 GiB") as refused:
+        await _load(machine, "huge", 40)
+
+    assert refused.value.facts == {"needed_bytes": 40 * GIB, "free_bytes": 19 * GIB}
+
+
+async def test_with_a_gpu_a_model_that_looks_too_big_is_tried():
+    await _load(FakeMachine(has_gpu=True), "huge", 40)
+
+
+async def test_a_load_that_does_not_fit_beside_another_waits_until_that_one_is_idle():
+    machine = FakeMachine()
+    async with machine.plan.reserve("first", 12 * GIB):
+        first = machine.add("first", 1, is_busy=True)
+        second = asyncio.create_task(_load(machine, "second", 12))
+        await asyncio.sleep(0)
+    first.is_busy, first.size = False, 12 * GIB
+    machine.plan.look_again()
+    await second
+
+    assert machine.names == []
+
+
+async def test_a_promise_counts_before_its_process_is_there():
+    machine = FakeMachine()
+    async with machine.plan.reserve("first", 12 * GIB):
+        second = asyncio.create_task(_load(machine, "second", 12))
+        done, _ = await asyncio.wait({second}, timeout=0.02)
+        assert done == set()
+
+    await second
+
+
+async def test_what_a_load_was_promised_is_free_again_when_it_failed():
+    machine = FakeMachine()
+    with pytest.raises(RuntimeError):
+        async with machine.plan.reserve("first", 12 * GIB):
+            raise RuntimeError
+
+    await _load(machine, "second", 12)
+
+
+async def test_a_load_that_was_given_up_while_it_waited_lets_the_next_one_in():
+    machine = FakeMachine()
+    machine.add("busy", 12, is_busy=True)
+    waiting = asyncio.create_task(_load(machine, "big", 10))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    await _load(machine, "small", 2)
+
+
+def test_the_need_is_the_weights_a_cache_and_the_runner_itself(tmp_path):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"x" * 10_000_000)
+
+    assert need_of(str(path), context_window=8) > 11_000_000
+    assert need_of(str(path), context_window=8192) > need_of(str(path), context_window=8)
+
+
+def test_a_file_that_is_not_there_needs_nothing_and_is_left_to_the_runner(tmp_path):
+    assert need_of(str(tmp_path / "gone.gguf"), context_window=8192) == 0
+
+
+async def _load(machine: FakeMachine, model_id: str, gib: int) -> None:
+    async with machine.plan.reserve(model_id, gib * GIB):
+        pass
