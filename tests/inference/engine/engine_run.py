@@ -7,7 +7,7 @@ from collections.abc import Sequence as Tokens
 
 from inference.engine.engine import Announced, Engine, Prepared
 from inference.engine.sequence import Sequence
-from inference.types import TERMINAL, Delta, Event, Failed, Finished, SamplingParams
+from inference.types import TERMINAL, Delta, Event, Finished, SamplingParams
 from tests.inference.engine.scripted_model import ScriptedModel
 
 MOST_STEPS = 10_000
@@ -57,11 +57,6 @@ class EngineRun:
     def end(self, name: str) -> Finished:
         last = self.of(name)[-1]
         assert isinstance(last, Finished)
-        return last
-
-    def failure(self, name: str) -> Failed:
-        last = self.of(name)[-1]
-        assert isinstance(last, Failed)
         return last
 
     def _emit(self, name: str, event: Event) -> None:

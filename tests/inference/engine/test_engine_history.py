@@ -1,0 +1,76 @@
+"""Whatever happens around a sequence, its text is the one it has alone, and nothing stays behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.backends.base import DecodeResult
+from inference.types import FinishReason
+from tests.inference.engine.engine_run import EngineRun
+from tests.inference.engine.hashing_model import HashingModel
+
+NUM_TOKENS = 30
+PROMPTS = {"owl": "Tell me of owls.", "why": "Why?", "long": "x" * 150, "last": "And the moon?"}
+
+happenings = st.sampled_from(
+    ["nothing", "nothing", "cancel", "interrupt", DecodeResult.CACHE_FULL, DecodeResult.INTERRUPTED]
+)
+
+
+def run_of(model: HashingModel) -> EngineRun:
+    run = EngineRun(model)
+    for name, prompt in PROMPTS.items():
+        run.start(name, model.tokenize(prompt), max_tokens=NUM_TOKENS)
+    return run
+
+
+@pytest.mark.parametrize("max_sequences", [1, 2, 4])
+def test_text_is_the_same_in_any_company(max_sequences):
+    model = HashingModel(max_sequences=max_sequences)
+    run = run_of(model)
+
+    run.finish()
+
+    for name, prompt in PROMPTS.items():
+        assert run.text(name) == model.completion(prompt, NUM_TOKENS)
+
+
+@pytest.mark.parametrize("forgets_parts", [True, False])
+@given(num_cells=st.integers(200, 330), script=st.lists(happenings, max_size=40), data=st.data())
+def test_text_is_the_same_whatever_happens_around_it(
+    forgets_parts: bool, num_cells: int, script: list[str], data: Any
+):
+    model = HashingModel(num_cells=num_cells)
+    model.forgets_parts = forgets_parts
+    run = run_of(model)
+    coming = iter(script)
+    cancelled: set[str] = set()
+
+    def happen() -> DecodeResult | None:
+        match next(coming, "nothing"):
+            case DecodeResult.CACHE_FULL if run.engine.num_running < 2:
+                return None  # one sequence alone always fits
+            case DecodeResult() as result:
+                return result
+            case "interrupt":
+                model.interrupt()  # by a cancel that came too late for its own step
+            case "cancel":
+                cancelled.add(name := data.draw(st.sampled_from(sorted(PROMPTS))))
+                run.engine.cancel(name)
+        return None
+
+    model.before_decode = happen
+    run.finish()
+
+    for name, prompt in PROMPTS.items():
+        whole = model.completion(prompt, NUM_TOKENS)
+        if name in cancelled:
+            assert whole.startswith(run.text(name))
+            assert run.end(name).reason in (FinishReason.CANCELLED, FinishReason.LENGTH)
+        else:
+            assert run.text(name) == whole
+            assert run.end(name).usage.completion_tokens == NUM_TOKENS
