@@ -208,6 +208,8 @@ async def test_the_engine_takes_the_next_request_after_a_stop(service, endless):
     await service.until_it_writes(stopped)
     await service.client.stop(stopped)
     runners = service.runners()
+    while (await service.status_of(endless)).num_running:
+        await asyncio.sleep(0.01)
     following = await service.start(endless)
     await service.until_it_writes(following)
 
