@@ -23,6 +23,7 @@ class Document:
         self._source_left = MAX_SOURCE
         self._nodes_left = MAX_NODES
         self._exhausted = False
+        self._in_colour = True
 
     def render(self, source: str) -> SafeString:
         """The next final block; empty for one that shows nothing."""
@@ -31,7 +32,7 @@ class Document:
         self._source_left -= len(source)
         if self._source_left < 0:
             return self._give_up(source)
-        html = self._formatted(source, self._references)
+        html = self._coloured(source)
         if html is None:
             return sanitise(_NOTICE_BLOCK + _plain(source))
         self._nodes_left -= _nodes(html)
@@ -41,34 +42,29 @@ class Document:
         """The open rest as it looks now; changes nothing."""
         html = None
         if not self._exhausted and len(source) <= self._source_left:
-            html = self._formatted(source, dict(self._references), growing=True)
+            html = _formatted(source, {"references": dict(self._references), "growing": True})
         return sanitise(_plain(source)) if html is None else html
 
     def _give_up(self, source: str) -> SafeString:
         self._exhausted = True
         return sanitise(_NOTICE + _plain(source))
 
-    def _formatted(
-        self,
-        source: str,
-        references: dict[str, Any],
-        *,
-        highlight: bool = True,
-        growing: bool = False,
-    ) -> SafeString | None:
-        """None if it cannot be formatted; without colours if these were too many nodes."""
-        env: dict[str, Any] = {
-            "references": references,
-            "highlight": highlight and not growing,
-            "growing": growing,
-        }
-        try:
-            html = sanitise(markdown().render(source, env))
-        except TooMuchMarkup:
-            return None
-        if env["highlight"] and _nodes(html) > self._nodes_left:
-            return self._formatted(source, references, highlight=False)
+    def _coloured(self, source: str) -> SafeString | None:
+        """Without colours if these would be too many nodes, or have taken too long before."""
+        env = {"references": self._references, "highlight": self._in_colour}
+        html = _formatted(source, env)
+        if html is not None and self._in_colour and _nodes(html) > self._nodes_left:
+            return _formatted(source, {"references": self._references})
+        self._in_colour = bool(env["highlight"])
         return html
+
+
+def _formatted(source: str, env: dict[str, Any]) -> SafeString | None:
+    """None if it cannot be formatted. Sets `env["highlight"]` to False if that took too long."""
+    try:
+        return sanitise(markdown().render(source, env))
+    except TooMuchMarkup:
+        return None
 
 
 def _nodes(html: str) -> int:

@@ -1,21 +1,36 @@
-"""Code to spans with classes. Lexers are imported when their language first appears."""
+"""Code to spans with classes. Lexers are imported when their language first appears.
+
+A lexer is regular expressions run on hostile text, and many take the square of its length. So the
+list of them is closed, text that does not look like code stays plain, and the rest has a time limit
+of processor time, far above what code of that length takes. What was stopped once stays plain.
+"""
 
 from __future__ import annotations
 
 import re
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from markdown_it.common.utils import escapeHtml
 
 if TYPE_CHECKING:
     from pygments.lexer import Lexer
+    from pygments.token import _TokenType
 
-MAX_HIGHLIGHTED = 64 * 1024
+MAX_HIGHLIGHTED = 32 * 1024
+MAX_LINE = 2_000
+MAX_BLANK_LINES = 50
+MAX_SECONDS = 0.5
+_BLANK_LINES = re.compile(rf"(?:\n[ \t]*){{{MAX_BLANK_LINES},}}")
 _NAME = re.compile(r"[A-Za-z0-9+#._-]{1,32}")
 
-# Languages with a lexer: name in the fence → (lexer of Pygments, name shown). A closed list,
-# because a lexer is regular expressions run on hostile text; the tests try each of these.
+# Languages with a lexer: name in the fence → (lexer of Pygments, name shown). Not here: Terraform
+# (its lexer does not end on some texts), MATLAB (a single match takes seconds).
 LANGUAGES = {
     "bash": ("bash", "Bash"),
     "sh": ("bash", "Shell"),
@@ -68,7 +83,6 @@ LANGUAGES = {
     "lua": ("lua", "Lua"),
     "makefile": ("make", "Makefile"),
     "make": ("make", "Makefile"),
-    "matlab": ("matlab", "MATLAB"),
     "nginx": ("nginx", "nginx"),
     "nix": ("nix", "Nix"),
     "objective-c": ("objective-c", "Objective-C"),
@@ -89,8 +103,6 @@ LANGUAGES = {
     "scala": ("scala", "Scala"),
     "sql": ("sql", "SQL"),
     "swift": ("swift", "Swift"),
-    "terraform": ("terraform", "Terraform"),
-    "hcl": ("terraform", "HCL"),
     "toml": ("toml", "TOML"),
     "typescript": ("typescript", "TypeScript"),
     "ts": ("typescript", "TypeScript"),
@@ -100,6 +112,9 @@ LANGUAGES = {
     "yml": ("yaml", "YAML"),
     "zig": ("zig", "Zig"),
 }
+
+
+_stopped: deque[tuple[str, str]] = deque(maxlen=32)
 
 
 def language_of(info: str) -> str:
@@ -115,28 +130,60 @@ def label_of(language: str) -> str:
     return known[1] if known else language or "Code"
 
 
-def highlighted(code: str, language: str) -> str:
-    """Escaped HTML of `code`; the text in it is exactly `code`."""
+def highlighted(code: str, language: str) -> str | None:
+    """Escaped HTML of `code`, whose text is exactly `code`; None if it took too long."""
     known = LANGUAGES.get(language)
-    if known is None or len(code) > MAX_HIGHLIGHTED:
+    if known is None or not _looks_like_code(code):
         return escapeHtml(code)
-    return "".join(_span(kind, text) for kind, text in _tokens(code, known[0]))
+    if (code, language) in _stopped:
+        return None
+    spans = _spans(code, known[0])
+    if spans is None:
+        _stopped.append((code, language))
+        return None
+    return spans
 
 
-def _tokens(code: str, name: str) -> list[tuple[str, str]]:
-    """Neighbours of one class are one span: a quarter fewer nodes."""
+def _looks_like_code(code: str) -> bool:
+    if len(code) > MAX_HIGHLIGHTED or _BLANK_LINES.search(code):
+        return False
+    return max(map(len, code.split("\n"))) <= MAX_LINE
+
+
+def _spans(code: str, name: str) -> str | None:
+    try:
+        html = "".join(_span(kind, text) for kind, text in _tokens(code, name))
+    except TimeoutError:
+        return None
+    return html if code.endswith("\n") else html.removesuffix("\n")
+
+
+def _tokens(code: str, name: str) -> Iterator[tuple[str, str]]:
+    """Classes and texts; neighbours of one class are one span: a quarter fewer nodes.
+
+    Lexers expect the last line to have an end. `_spans` takes one that was added off again.
+    """
+    parts = _lexer(name).get_tokens_unprocessed(code.removesuffix("\n") + "\n")
+    for kind, group in groupby(_in_time(parts, len(code)), key=itemgetter(0)):
+        yield kind, "".join(text for _, text in group)
+
+
+def _in_time(
+    parts: Iterable[tuple[int, _TokenType, str]], length: int
+) -> Iterator[tuple[str, str]]:
+    """Raises TimeoutError; also when there are more parts than characters, as in a loop."""
+    deadline = time.thread_time() + MAX_SECONDS
+    for number, (_, token, text) in enumerate(parts):
+        if number > 2 * length + 100 or time.thread_time() > deadline:
+            raise TimeoutError
+        yield _class_of(token), text
+
+
+@cache
+def _class_of(token: _TokenType) -> str:
     from pygments.token import STANDARD_TYPES
 
-    merged: list[tuple[str, str]] = []
-    for _, token, text in _lexer(name).get_tokens_unprocessed(code):
-        kind = next(
-            STANDARD_TYPES[each] for each in reversed(token.split()) if each in STANDARD_TYPES
-        )
-        if merged and merged[-1][0] == kind:
-            merged[-1] = (kind, merged[-1][1] + text)
-        else:
-            merged.append((kind, text))
-    return merged
+    return next(STANDARD_TYPES[kind] for kind in reversed(token.split()) if kind in STANDARD_TYPES)
 
 
 @cache
@@ -147,8 +194,11 @@ def _lexer(name: str) -> Lexer:
 
 
 def _span(kind: str, text: str) -> str:
-    plain = kind in {"", "w", "p", "n", "o"} or text.isspace()
-    return escapeHtml(text) if plain else f'<span class="{kind}">{escapeHtml(text)}</span>'
+    """The line end after a token stays outside, so that the very last one can be taken off."""
+    if kind in {"", "w", "p", "n", "o"} or text.isspace():
+        return escapeHtml(text)
+    inside = text.removesuffix("\n")
+    return f'<span class="{kind}">{escapeHtml(inside)}</span>{text[len(inside) :]}'
 
 
 def span_classes() -> frozenset[str]:

@@ -151,6 +151,9 @@ class AnswerRenderer(RendererHTML):
 
 
 def _code_block(code: str, language: str, env: MutableMapping[str, Any]) -> str:
-    inside = highlighted(code, language) if env.get("highlight") else escapeHtml(code)
+    inside = highlighted(code, language) if env.get("highlight") else None
+    if inside is None:
+        env["highlight"] = False
+        inside = escapeHtml(code)
     kind = f' class="language-{escapeHtml(language)}"' if language else ""
     return f"<pre><code{kind}>{inside}</code></pre>"
