@@ -6,11 +6,12 @@ import pytest
 
 from inference.errors import GenerationNotFound, Overloaded
 from inference.service import generations
+from inference.service.generation import Generation
 from inference.service.generations import MAX_ENDED, MAX_WAITING, Generations
 from tests.inference.service.made_requests import FakeClock, request_of
 
 
-def admit(known: Generations, generation_id: str) -> generations.Generation:
+def admit(known: Generations, generation_id: str) -> Generation:
     generation = known.admit(request_of(generation_id))
     assert generation is not None
     return generation
