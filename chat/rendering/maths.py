@@ -18,6 +18,10 @@ from markdown_it.rules_inline import StateInline
 
 MAX_TEX_LENGTH = 4096
 MAX_TEX_DEPTH = 40
+# Environments that the converter does not know, by one that it draws alike.
+_ALIKE = {"aligned": "align*", "alignat*": "align*", "gathered": "matrix", "gather": "matrix"}
+_ALIKE |= {"gather*": "matrix", "equation*": "equation", "multline": "matrix"}
+_ENVIRONMENT = re.compile(r"\\(begin|end)\{([a-z]+\*?)\}")
 _CLOSING = {"$$": "$$", "\\[": "\\]"}
 _MACRO = re.compile(r"\\(?:re)?newcommand|\\def|\\let|\\require|\\DeclareMathOperator")
 
@@ -161,10 +165,23 @@ def _to_element(tex: str, *, display: bool) -> Element | None:
 
     try:
         converter = Converter(display="block" if display else "inline")
-        element: Element = converter.convert_to_element(tex)
+        element: Element = converter.convert_to_element(_with_known_environments(tex))
     except Exception:  # hostile input to a third-party parser; the source is shown instead
         return None
-    return element
+    return element if _is_understood(element) else None
+
+
+def _is_understood(element: Element) -> bool:
+    """The converter passes commands that it does not know, and stray marks of cells, as letters."""
+    letters = (each.text or "" for each in element.iter() if each.tag != "mtext")
+    return not any(text.startswith(("\\", "&amp;")) or text == "&" for text in letters)
+
+
+def _with_known_environments(tex: str) -> str:
+    def known(match: re.Match[str]) -> str:
+        return f"\\{match[1]}{{{_ALIKE.get(match[2], match[2])}}}"
+
+    return _ENVIRONMENT.sub(known, tex)
 
 
 def _serialise(element: Element) -> str:

@@ -49,6 +49,8 @@ _MATHML_VALUES = {
         }
     },
     "mtd": {"columnalign": _SIDES},
+    "mtable": {"displaystyle": _BOOLEAN},
+    "menclose": {"notation": {"box"}},
 }
 _DIRECTION = {"dir": {"auto"}}
 _VALUES = {
