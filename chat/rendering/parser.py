@@ -13,6 +13,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
+from markdown_it.rules_block import table
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
@@ -24,6 +25,7 @@ from chat.rendering.maths import formula, maths_plugin, source_of_formula
 MAX_INLINE_TEXT = 64 * 1024
 MAX_NESTING = 30
 MAX_NODES = 20_000
+MAX_ADDED_CELLS = 2_000  # to rows that are too short: 2 KiB of text could become 65,000 cells
 MAX_BRACKETS = 4_000  # of one paragraph: each may begin a link, and is followed to its end
 _TASK = re.compile(r"\[([ xX])\][ \t]+(?=\S)")
 _ALIGNMENT = re.compile(r"text-align:(left|center|right)")
@@ -41,6 +43,7 @@ def markdown() -> MarkdownIt:
         {"html": False, "xhtmlOut": False, "maxNesting": 100},
         renderer_cls=AnswerRenderer,
     )
+    table.__globals__["MAX_AUTOCOMPLETED_CELLS"] = MAX_ADDED_CELLS
     md.enable(["table", "strikethrough"])
     md.use(maths_plugin)
     md.validateLink = is_allowed  # type: ignore[method-assign, assignment]
