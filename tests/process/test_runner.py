@@ -321,5 +321,5 @@ def test_signs_of_life_count_the_steps_of_the_engine(arbitrary):
     arbitrary.read_until(lambda: len(arbitrary.heartbeats) > seen)
 
     beat = arbitrary.heartbeats[-1]
-    assert beat.num_steps >= 60
+    assert beat.num_steps >= 40  # tokens of this completion; others came before
     assert beat == Heartbeat(beat.num_steps, num_running=0, num_waiting=0)
