@@ -138,8 +138,8 @@ class AnswerRenderer(RendererHTML):
         label = escapeHtml(f"image: {description}".strip() if description else "image:")
         if token.meta.get("linked"):
             return label
-        host = f'<span class="link-host">{escapeHtml(host_of(address) or "")}</span>'
-        return f'<a href="{escapeHtml(address)}">{label} {host}</a>'
+        host = f'<span class="link-host"> {escapeHtml(host_of(address) or "")}</span>'
+        return f'<a href="{escapeHtml(address)}">{label}{host}</a>'
 
     def link_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
@@ -150,7 +150,7 @@ class AnswerRenderer(RendererHTML):
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
         host = tokens[idx].meta.get("host")
-        return f' <span class="link-host">{escapeHtml(host)}</span></a>' if host else "</a>"
+        return f'<span class="link-host"> {escapeHtml(host)}</span></a>' if host else "</a>"
 
 
 def _code_block(code: str, language: str, env: MutableMapping[str, Any]) -> str:
