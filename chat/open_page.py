@@ -7,7 +7,8 @@ reconnecting and following a turn of another tab are the same path. It knows not
    one, it has every message; otherwise it gets the whole transcript anew.
 2. Frames of a running answer come before anything else, so that a turn is complete on the page
    before the next one begins there.
-3. Whenever the conversation has changed, the path is read again, and the difference is sent.
+3. Whenever the conversation has changed, the path is read again, and the difference is sent: to
+   what the page has by then, which may be half of an earlier difference.
 """
 
 from __future__ import annotations
@@ -112,9 +113,9 @@ class OpenPage:
             if ours != theirs or ours == self._unfinished:
                 break
             same += 1
-        self._removed = self._shown[same:]
+        self._removed += self._shown[same:]
         self._to_append = deque(current.path[same:])
-        self._shown = path
+        self._shown = self._shown[:same]
         self._current = current
 
     async def _transcript_frame(self, current: Current) -> str:
@@ -122,8 +123,10 @@ class OpenPage:
         articles: list[str] = []
         size = 0
         while self._to_append and size < MAX_FRAME_BYTES and not self._pieces:
-            articles.append(await self._article(self._to_append.popleft()))
+            message = self._to_append.popleft()
+            articles.append(await self._article(message))
             size += len(articles[-1].encode())
+            self._shown.append(message.pk)
         frame = fragments.transcript(
             is_reset=self._knows_nothing, removed=self._removed, articles=articles
         )
