@@ -13,7 +13,7 @@ from django.db import transaction
 
 from chat.models import RUNNING_STATES, Conversation, Message, MessageState
 from inference.errors import ErrorInfo
-from inference.types import Event, Failed, Finished, FinishReason, Timings, Usage
+from inference.types import Failed, Finished, FinishReason, Timings, Usage
 
 INTERRUPTING_CODES = frozenset(
     {
@@ -53,10 +53,6 @@ class Ending:
     @property
     def is_refusal(self) -> bool:
         return self.error is not None and self.error.code in REFUSING_CODES
-
-
-def is_terminal(event: Event) -> bool:
-    return isinstance(event, Finished | Failed)
 
 
 def checkpoint(message_id: UUID, *, state: MessageState, text: str) -> None:
