@@ -84,7 +84,14 @@ def measure(model: LlamaModel, watch: Stopwatch, num_sequences: int) -> Row:
     while engine.step():
         pass
     seconds = time.perf_counter() - began
+    empty_cache(model)
     return Row(num_sequences, engine.num_steps, seconds, watch.decode, watch.sample)
+
+
+def empty_cache(model: LlamaModel) -> None:
+    """The next engine knows nothing of what this one left there."""
+    for slot in range(model.max_sequences):
+        model.forget(slot)
 
 
 def load(folder: Path) -> LlamaModel:

@@ -101,6 +101,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     generation_id: str
     messages: tuple[ChatMessage, ...]
     sampling: SamplingParams
+    user: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

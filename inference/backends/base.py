@@ -89,6 +89,11 @@ class LoadedModel(Protocol):
         """Drop a slot's tokens from `position` on. False: it can only be dropped as a whole."""
         ...
 
+    def share(self, slot: int, other: int, *, length: int) -> bool:
+        """Let `other`, which is empty, begin with the first `length` tokens of `slot`. False: this
+        model can't, and `other` is empty still."""
+        ...
+
     def interrupt(self) -> None:
         """From any thread: end the decode in progress, or else the next one, early."""
         ...

@@ -73,7 +73,7 @@ class Engine:
             max_sequences=model.max_sequences,
             token_budget=model.token_budget,
             pace=self._pace,
-            release=self._release,
+            cache=model,
         )
         self.num_steps = 0
 
@@ -166,14 +166,14 @@ class Engine:
         self._roll_back(chunks)
         if result is DecodeResult.INTERRUPTED:
             return
-        if result is DecodeResult.FAILED or self.scheduler.preempt_youngest() is None:
+        if result is DecodeResult.FAILED or not self.scheduler.free_cells():
             self._fail_all(chunks)
 
     def _roll_back(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:
             sequence = chunk.sequence
             if not self._model.forget(sequence.slot, position=chunk.start):
-                self._release(sequence.slot)
+                self._model.forget(sequence.slot)
                 sequence.num_computed_tokens = 0
 
     def _advance(self, chunks: list[Chunk]) -> None:
@@ -225,13 +225,10 @@ class Engine:
 
     def _end(self, sequence: Sequence, event: Finished | Failed) -> None:
         del self._sequences[sequence.sequence_id]
-        self.scheduler.remove(sequence)
+        self.scheduler.remove(sequence, stays=isinstance(event, Finished))
         if sequence.sampler is not None:
             sequence.sampler.close()
         self._emit(sequence.sequence_id, event)
-
-    def _release(self, slot: int) -> None:
-        self._model.forget(slot)
 
 
 def _entry(chunk: Chunk) -> BatchEntry:

@@ -23,6 +23,7 @@ class SequenceStatus(StrEnum):
 class Sequence:
     """`tokens` is the prompt and what was generated; the first `num_computed_tokens` of them are in
     the KV cache under `slot`. A preempted one keeps tokens and sampler, and is computed again.
+    `cached_tokens` of the prompt were there before it came, and only `user`'s own.
 
     Owned by the engine's thread from the moment it is announced.
     """
@@ -30,10 +31,12 @@ class Sequence:
     sequence_id: str
     arrived_at: float
     sampling: SamplingParams = field(default_factory=SamplingParams)
+    user: str = ""
     status: SequenceStatus = SequenceStatus.PREPARING
     tokens: array[int] = field(default_factory=lambda: array("i"))
     prompt_tokens: int = 0
     num_computed_tokens: int = 0
+    cached_tokens: int = 0
     slot: int = -1
     position: int = 0
     sampler: Sampler | None = None
@@ -84,7 +87,11 @@ class Sequence:
 
     @property
     def usage(self) -> Usage:
-        return Usage(prompt_tokens=self.prompt_tokens, completion_tokens=self.completion_tokens)
+        return Usage(
+            prompt_tokens=self.prompt_tokens,
+            completion_tokens=self.completion_tokens,
+            cached_tokens=self.cached_tokens,
+        )
 
     def timings(self, now: float) -> Timings:
         first, last = self.first_token_at, self.last_token_at

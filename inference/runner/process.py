@@ -124,7 +124,7 @@ class Runner:
 
 
 def _sequence(start: Start) -> Sequence:
-    return Sequence(start.generation_id, time.monotonic(), start.sampling)
+    return Sequence(start.generation_id, time.monotonic(), start.sampling, start.user)
 
 
 def _prepared(start: Start, prompts: PromptMaker) -> Prepared | Refused:

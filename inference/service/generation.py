@@ -31,7 +31,8 @@ _ORDER: dict[type[Event], int] = {Queued: 0, Loading: 1, Prefill: 2, Delta: 3}
 
 
 class Generation:
-    """`on_end` is called once, with this generation, right after its terminal event."""
+    """`on_end` is called once, with this generation, right after its terminal event. `turn` belongs
+    to the queue that it waits in."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Generation:
         self.request = request
         self.log = GenerationLog()
         self.arrived_at = clock()
+        self.turn = 0
         self.has_started = False
         self.stop_requested_at: float | None = None
         self._clock = clock

@@ -3,10 +3,16 @@
 Owned by one `ModelLife` and called from nowhere else. It knows nothing of processes: a command for
 the runner goes through `send`. A sequence keeps its place in the runner until the runner itself has
 reported its end, so never more than `max_sequences` are open there.
+
+Users take turns, and each one's own requests come in the order of their arrival. A request gets the
+number of the turn in which it starts (start-time fair queueing: Goyal, Vin, Cheng, 1996): the turn
+that is going on, or the one after the last that its user has taken. So who sends many at once waits
+for himself, not the others for him.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable
 
 from inference.errors import ErrorInfo, Overloaded
@@ -28,7 +34,8 @@ class GenerationQueue:
         self._max_sequences = max_sequences
         self._send = send
         self._clock = clock
-        self._waiting: list[Generation] = []
+        self._turn = 0
+        self._waiting: list[Generation] = []  # in order of their turns
         self._running: dict[str, Generation] = {}
 
     @property
@@ -49,15 +56,17 @@ class GenerationQueue:
         return self._waiting[0].request.model if self._waiting else None
 
     def add(self, generation: Generation) -> None:
-        self._waiting.append(generation)
+        generation.turn = self._next_turn_of(generation.request.user)
+        insort(self._waiting, generation, key=lambda waiting: waiting.turn)
 
     def start_next(self) -> None:
         """Hand the first in the queue to the runner, if it has room for one more."""
         generation = self._waiting.pop(0)
         generation.has_started = True
+        self._turn = generation.turn
         self._running[generation.id] = generation
         request = generation.request
-        self._send(Start(request.generation_id, request.messages, request.sampling))
+        self._send(Start(request.generation_id, request.messages, request.sampling, request.user))
 
     @property
     def has_room(self) -> bool:
@@ -135,6 +144,10 @@ class GenerationQueue:
             and now >= generation.stop_requested_at + STOP_LIMIT_SECONDS
             for generation in self._running.values()
         )
+
+    def _next_turn_of(self, user: str) -> int:
+        theirs = [g for g in (*self._waiting, *self._running.values()) if g.request.user == user]
+        return max([self._turn, *(generation.turn + 1 for generation in theirs)])
 
     def _waited_too_long(self) -> Overloaded:
         return Overloaded(

@@ -83,8 +83,17 @@ class RunnerProcess:
     def start(
         self, generation_id: str, prompt: str = "Hello", sampling: SamplingParams | None = None
     ) -> None:
-        messages = (ChatMessage("user", prompt),)
-        self.send(Start(generation_id, messages, sampling or SamplingParams()))
+        self.start_chat(generation_id, (ChatMessage("user", prompt),), sampling)
+
+    def start_chat(
+        self,
+        generation_id: str,
+        messages: tuple[ChatMessage, ...],
+        sampling: SamplingParams | None = None,
+        *,
+        user: str = "",
+    ) -> None:
+        self.send(Start(generation_id, messages, sampling or SamplingParams(), user))
 
     def cancel(self, generation_id: str) -> None:
         self.send(Cancel(generation_id))

@@ -84,7 +84,23 @@ class LlamaModel:
         return np.ctypeslib.as_array(pointer, (self._vocabulary.size,)) if pointer else None
 
     def forget(self, slot: int, *, position: int = 0) -> bool:
-        return bool(llama_cpp.llama_memory_seq_rm(self._memory, slot, position, -1))
+        was_dropped = bool(llama_cpp.llama_memory_seq_rm(self._memory, slot, position, -1))
+        return was_dropped and (position == 0 or self._holds(slot, position))
+
+    def share(self, slot: int, other: int, *, length: int) -> bool:
+        """In one cache for all sequences this only marks cells: nothing is copied."""
+        llama_cpp.llama_memory_seq_cp(self._memory, slot, other, 0, length)
+        if self._holds(other, length):
+            return True
+        llama_cpp.llama_memory_seq_rm(self._memory, other, 0, -1)
+        return False
+
+    def _holds(self, slot: int, length: int) -> bool:
+        """All of its first `length` tokens and no more: a sliding window may have lost the first,
+        and a recurrent state can't be cut."""
+        first = int(llama_cpp.llama_memory_seq_pos_min(self._memory, slot))
+        last = int(llama_cpp.llama_memory_seq_pos_max(self._memory, slot))
+        return (first, last) == (0, length - 1)
 
     def interrupt(self) -> None:
         self._interrupt[0] = b"!"

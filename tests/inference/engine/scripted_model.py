@@ -85,6 +85,12 @@ class ScriptedModel:
         del self.cache.setdefault(slot, [])[position:]
         return True
 
+    def share(self, slot: int, other: int, *, length: int) -> bool:
+        assert not self.cache.get(other), "sharing with a slot that is taken"
+        if self.forgets_parts:
+            self.cache[other] = self.cache[slot][:length]
+        return self.forgets_parts
+
     def interrupt(self) -> None:
         self.interrupted = True
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.backends.base import DecodeResult
-from inference.types import FinishReason
+from inference.types import FinishReason, Prefill
 from tests.inference.engine.engine_run import EngineRun
 from tests.inference.engine.hashing_model import HashingModel
 
@@ -74,3 +74,39 @@ def test_text_is_the_same_whatever_happens_around_it(
         else:
             assert run.text(name) == whole
             assert run.end(name).usage.completion_tokens == NUM_TOKENS
+
+
+@given(data=st.data(), num_cells=st.integers(200, 500), max_sequences=st.integers(1, 4))
+def test_chats_that_go_on_say_what_they_would_say_without_a_history(
+    data: Any, num_cells: int, max_sequences: int
+):
+    """Turns of three chats of two users in any order; each prompt is the whole chat so far."""
+    model = HashingModel(num_cells=num_cells, max_sequences=max_sequences)
+    model.forgets_parts = data.draw(st.booleans())
+    run = EngineRun(model)
+    chats = {"ada 1": "You are kind. ", "ada 2": "You are kind. No? ", "grace": "You are kind. "}
+
+    for turn in range(data.draw(st.integers(1, 8))):
+        asked = data.draw(st.lists(st.sampled_from(sorted(chats)), min_size=1, unique=True))
+        for chat in asked:
+            chats[chat] += data.draw(st.sampled_from(["Why?", "And the owls of the moon?"]))
+            prompt = model.tokenize(chats[chat])
+            run.start(f"{chat} {turn}", prompt, user=chat.split()[0], max_tokens=8)
+        run.finish()
+        for chat in asked:
+            assert run.text(f"{chat} {turn}") == model.completion(chats[chat], 8)
+            chats[chat] += run.text(f"{chat} {turn}")
+
+
+def test_a_second_turn_reports_what_it_found_in_the_cache():
+    model = HashingModel()
+    run = EngineRun(model)
+    run.start("one", model.tokenize("Tell me of owls."), max_tokens=NUM_TOKENS)
+    run.finish()
+
+    run.start("two", model.tokenize("Tell me of owls." + run.text("one") + "More?"), max_tokens=4)
+    run.finish()
+
+    assert run.end("one").usage.cached_tokens == 0
+    assert run.end("two").usage.cached_tokens == len("Tell me of owls.") + NUM_TOKENS - 1
+    assert run.of("two")[0] == Prefill(run.end("two").usage.prompt_tokens, 51)

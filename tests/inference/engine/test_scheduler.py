@@ -1,33 +1,61 @@
 from __future__ import annotations
 
+import zlib
 from array import array
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engine.pace import PrefillPace
+from inference.engine.residents import common_length
 from inference.engine.scheduler import Chunk, Scheduler
 from inference.engine.sequence import Sequence, SequenceStatus
 
 
+class Cache:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.released: list[int] = []
+        self.cut: list[tuple[int, int]] = []
+        self.shared: list[tuple[int, int, int]] = []
+        self.can_be_cut = True
+
+    def forget(self, slot: int, *, position: int = 0) -> bool:
+        if position:
+            self.cut.append((slot, position))
+            return self.can_be_cut
+        self.released.append(slot)
+        return True
+
+    def share(self, slot: int, other: int, *, length: int) -> bool:
+        self.shared.append((slot, other, length))
+        return self.can_be_cut
+
+
 def make_scheduler(
     *, num_cells: int = 1000, max_sequences: int = 4, token_budget: int = 64
-) -> tuple[Scheduler, list[int]]:
-    released: list[int] = []
+) -> tuple[Scheduler, Cache]:
+    cache = Cache()
     scheduler = Scheduler(
         num_cells=num_cells,
         max_sequences=max_sequences,
         token_budget=token_budget,
         pace=PrefillPace(largest=token_budget, decode_seconds=0.0001),
-        release=released.append,
+        cache=cache,
     )
-    return scheduler, released
+    return scheduler, cache
 
 
-def added(scheduler: Scheduler, name: str, num_tokens: int) -> Sequence:
-    sequence = Sequence(name, 0.0)
-    sequence.take_prompt(array("i", range(num_tokens)))
+def added(
+    scheduler: Scheduler, name: str, num_tokens: int, *, first: int | None = None, user: str = ""
+) -> Sequence:
+    """Prompts have nothing in common unless they have the same `first` token."""
+    first = zlib.crc32(name.encode()) % 1_000_000 * 1000 if first is None else first
+    sequence = Sequence(name, 0.0, user=user)
+    sequence.take_prompt(array("i", range(first, first + num_tokens)))
     scheduler.add(sequence)
     return sequence
 
@@ -90,7 +118,7 @@ def test_a_sequence_waits_until_its_prompt_finds_room_in_the_cache():
 
 
 def test_the_youngest_is_preempted_when_the_cache_is_full_and_computed_again_later():
-    scheduler, released = make_scheduler(num_cells=256, token_budget=256)
+    scheduler, cache = make_scheduler(num_cells=256, token_budget=256)
     old = added(scheduler, "old", 80)
     young = added(scheduler, "young", 80)
     step(scheduler)
@@ -100,7 +128,7 @@ def test_the_youngest_is_preempted_when_the_cache_is_full_and_computed_again_lat
 
     assert old.status is SequenceStatus.RUNNING
     assert young.status is SequenceStatus.PREEMPTED
-    assert released == [1]
+    assert cache.released == [1]
     tokens = young.num_tokens
     scheduler.remove(old)
     assert step(scheduler) == {"young": tokens}
@@ -139,21 +167,148 @@ def test_a_preempted_sequence_has_no_place_in_the_queue_to_tell():
     young = added(scheduler, "young", 5)
     step(scheduler)
 
-    assert scheduler.preempt_youngest() is young
+    assert scheduler.free_cells()
+    assert young.status is SequenceStatus.PREEMPTED
     assert list(scheduler.moved()) == []
-    assert scheduler.preempt_youngest() is None
+    assert not scheduler.free_cells()
 
 
 def test_removing_twice_is_the_same_as_once():
-    scheduler, released = make_scheduler()
+    scheduler, cache = make_scheduler()
     sequence = added(scheduler, "one", 5)
     step(scheduler)
 
-    scheduler.remove(sequence)
-    scheduler.remove(sequence)
+    scheduler.remove(sequence, stays=False)
+    scheduler.remove(sequence, stays=False)
 
-    assert released == [0]
+    assert cache.released == [0]
     scheduler.check_integrity()
+
+
+# -- residents ----------------------------------------------------------------------------------
+
+
+def ended(scheduler: Scheduler, name: str, num_tokens: int, **prompt: Any) -> Sequence:
+    """Computed, and then removed before its second token."""
+    sequence = added(scheduler, name, num_tokens, **prompt)
+    while sequence.num_computed_tokens < num_tokens:
+        step(scheduler)
+    scheduler.remove(sequence)
+    return sequence
+
+
+def test_the_next_turn_computes_only_what_is_new():
+    scheduler, cache = make_scheduler()
+    ended(scheduler, "turn", 40, first=100)
+
+    second = added(scheduler, "next turn", 60, first=100)
+
+    assert step(scheduler) == {"next turn": 20}
+    assert second.cached_tokens == second.usage.cached_tokens == 40
+    assert (cache.cut, cache.shared, cache.released) == ([(0, 40)], [], [])
+
+
+def test_the_same_prompt_again_computes_its_last_token():
+    scheduler, _ = make_scheduler()
+    ended(scheduler, "once", 40, first=100)
+
+    added(scheduler, "again", 40, first=100)
+
+    assert step(scheduler) == {"again": 1}
+
+
+def test_a_beginning_is_shared_and_the_rest_of_the_other_chat_stays():
+    scheduler, cache = make_scheduler(token_budget=200)
+    ended(scheduler, "long chat", 100, first=100)
+
+    other = added(scheduler, "other chat", 30, first=100)
+    other.tokens[20:] = array("i", range(10))
+
+    assert step(scheduler) == {"other chat": 10}
+    assert (cache.cut, cache.shared) == ([], [(0, 1, 20)])
+    added(scheduler, "long chat again", 120, first=100)
+    assert step(scheduler) == {"other chat": 1, "long chat again": 20}
+
+
+def test_nobody_finds_what_another_user_left():
+    scheduler, _ = make_scheduler()
+    ended(scheduler, "ada's", 40, first=100, user="ada")
+
+    added(scheduler, "grace's", 40, first=100, user="grace")
+
+    assert step(scheduler) == {"grace's": 40}
+
+
+def test_a_few_equal_tokens_are_not_worth_it():
+    scheduler, cache = make_scheduler()
+    ended(scheduler, "one", 7, first=100)
+
+    added(scheduler, "two", 30, first=100)
+
+    assert step(scheduler) == {"two": 30}
+    assert cache.cut == []
+
+
+def test_a_cache_that_cannot_be_cut_is_computed_again():
+    scheduler, cache = make_scheduler()
+    ended(scheduler, "turn", 40, first=100)
+    cache.can_be_cut = False
+
+    second = added(scheduler, "next turn", 60, first=100)
+
+    assert step(scheduler) == {"next turn": 60}
+    assert second.cached_tokens == 0
+    assert cache.released == [0]
+
+
+def test_who_needs_a_slot_gets_that_of_the_resident_used_longest_ago():
+    scheduler, cache = make_scheduler(max_sequences=2)
+    ended(scheduler, "first", 40, first=100)
+    ended(scheduler, "second", 40, first=5000)
+    ended(scheduler, "first again", 45, first=100)
+
+    added(scheduler, "third", 10)
+
+    assert step(scheduler) == {"third": 10}
+    assert cache.released == [1]
+
+
+def test_residents_leave_before_anybody_is_preempted_or_waits():
+    scheduler, cache = make_scheduler(num_cells=256, token_budget=256)
+    ended(scheduler, "resident", 100)
+    running = added(scheduler, "running", 80)
+    step(scheduler)
+
+    added(scheduler, "large", 100)
+
+    assert step(scheduler) == {"running": 1, "large": 100}
+    assert cache.released == [0]
+    assert running.status is SequenceStatus.RUNNING
+
+
+def test_a_cache_fuller_than_counted_loses_its_residents_first():
+    scheduler, cache = make_scheduler()
+    ended(scheduler, "resident", 20)
+    only = added(scheduler, "only", 10)
+    step(scheduler)
+
+    assert scheduler.free_cells()
+    assert cache.released == [0]
+    assert only.status is SequenceStatus.RUNNING
+    assert not scheduler.free_cells()
+
+
+@given(
+    one=st.lists(st.integers(0, 2), max_size=30),
+    other=st.lists(st.integers(0, 2), max_size=30),
+)
+def test_the_common_length_is_that_of_the_common_beginning(one: list[int], other: list[int]):
+    length = common_length(array("i", one), array("i", other))
+
+    assert one[:length] == other[:length]
+    assert one[length : length + 1] != other[length : length + 1] or length == len(one) == len(
+        other
+    )
 
 
 @pytest.mark.timeout(60)
@@ -170,7 +325,7 @@ def test_every_sequence_comes_to_its_end_with_each_token_computed(
     )
     wanted = {str(index): completion for index, (_, completion) in enumerate(prompts)}
     for index, (prompt, _) in enumerate(prompts):
-        added(scheduler, str(index), prompt)
+        added(scheduler, str(index), prompt, first=index % 3 * 1000)
 
     for _ in range(10_000):
         chunks = scheduler.schedule()

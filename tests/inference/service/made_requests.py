@@ -17,7 +17,6 @@ class FakeClock:
         return self.now
 
 
-def request_of(generation_id: str, spec: ModelSpec = SPEC) -> GenerationRequest:
-    return GenerationRequest(
-        generation_id=generation_id, model=spec, messages=(ChatMessage("user", "hello"),)
-    )
+def request_of(generation_id: str, spec: ModelSpec = SPEC, *, user: str = "") -> GenerationRequest:
+    messages = (ChatMessage("user", "hello"),)
+    return GenerationRequest(generation_id=generation_id, model=spec, messages=messages, user=user)
