@@ -1,12 +1,12 @@
 # Everything a person types. What the targets do is told in README.md and docs/commands.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format requirements set-up clean
+.PHONY: help run test lint format guide guide-evaluation bench requirements set-up clean
 
 SET_UP = python=$$(sh scripts/find-python) && "$$python" scripts/set_up.py
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 30
 
 run: ## Set up what is missing, then start Minerva; ARGS="--port 9000" is passed on
 	@$(SET_UP) run
@@ -23,6 +23,18 @@ lint: ## The checks without the tests: ruff, mypy, imports, templates, migration
 format: ## Put code and templates into their one form
 	@$(SET_UP) dev
 	@.venv/bin/python scripts/check.py format
+
+guide: ## Train the built-in guide from nothing, and evaluate it: half an hour on two cores
+	@$(SET_UP) guide
+	@PYTHONPATH=scripts .venv/bin/python -m guide train
+
+guide-evaluation: ## Print how good the built-in guide is
+	@$(SET_UP) guide
+	@PYTHONPATH=scripts .venv/bin/python -m guide evaluate
+
+bench: ## Measure the engine, side by side with others: LLAMA_SERVER=PROGRAM, ARGS="--layers 30 --width 576"
+	@$(SET_UP) dev
+	@.venv/bin/python -m benchmarks.serving $(ARGS)
 
 requirements: ## Pin the versions anew from pyproject.toml
 	@$(SET_UP) dev

@@ -44,6 +44,14 @@ def history(path: Iterable[Message]) -> tuple[ChatMessage, ...]:
     return tuple(ChatMessage(role=role, content=text) for role, text in turns)
 
 
+def last_turns(path: list[Message], *, model_name: str) -> tuple[ChatMessage, ...]:
+    """All that the built-in guide reads: the prompt, and the turn before if the answer to it was its
+    own. Longer histories and other models' words confuse so small a model."""
+    *earlier, prompt = path
+    is_followed_up = earlier and earlier[-1].text and earlier[-1].model_name == model_name
+    return history([*earlier[-2:], prompt] if is_followed_up else [prompt])
+
+
 def version_of(conversation: Conversation, path: Iterable[Message]) -> str:
     """Names what a page shows: equal versions, equal transcripts (but for a running answer)."""
     digest = blake2s(conversation.refusal.encode(), digest_size=12)

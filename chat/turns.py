@@ -18,8 +18,8 @@ from accounts.models import User
 from chat import access, background, pages, recorder, transcript
 from chat.database import in_database
 from chat.models import Conversation, Message, MessageState
-from inference.types import GenerationRequest
-from models_app import catalog, engine
+from inference.types import GenerationRequest, SamplingParams
+from models_app import catalog, engine, guide
 from models_app.models import CatalogEntry
 
 MAX_PROMPT_CHARACTERS = 200_000
@@ -173,10 +173,16 @@ def _open_answer(conversation: Conversation, path: list[Message], entry: Catalog
 def _request(
     conversation: Conversation, answer: Message, path: list[Message], entry: CatalogEntry
 ) -> GenerationRequest:
+    is_guide = entry.is_guide
     return GenerationRequest(
         generation_id=str(answer.pk),
         model=entry.spec,
-        messages=transcript.history(path),
+        messages=(
+            transcript.last_turns(path, model_name=entry.name)
+            if is_guide
+            else transcript.history(path)
+        ),
+        sampling=guide.SAMPLING if is_guide else SamplingParams(),
         user=str(conversation.owner_id),
     )
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("c/new/", views.start, name="start"),
     path("chats/", views.chats, name="chats"),
     path("chats/waiting/", views.waiting_for_model, name="waiting_for_model"),
+    path("chats/model/", views.new_chat_model, name="new_chat_model"),
     path("model-state/", views.model_state, name="model_state"),
     path("c/<uuid:conversation_id>/", views.conversation, name="conversation"),
     path("c/<uuid:conversation_id>/send/", views.send, name="send"),

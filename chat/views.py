@@ -6,7 +6,6 @@ says whether it was taken, so that no message can appear twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from django_htmx.middleware import HtmxDetails
 from accounts.models import User
 from chat import access, pages, picker, sidebar, transcript, turns
 from chat.models import Conversation
+from chat.suggestions import GUIDE_SUGGESTIONS, MODEL_SUGGESTIONS
 from chat.turns import Prompt, TurnRefused
 from inference.errors import InferenceError
 from models_app import catalog
@@ -42,22 +42,6 @@ MAX_TOAST_TITLE = 40
 CHATS_CHANGED = "chats-changed"
 
 
-@dataclass(frozen=True)
-class Suggestion:
-    """Fills the composer; such that any model can do something with it."""
-
-    title: str
-    text: str
-
-
-SUGGESTIONS = (
-    Suggestion("Explain", "Explain how a heat pump works, in five sentences."),
-    Suggestion("Rewrite", "Rewrite this so that it is shorter and friendlier:\n\n"),
-    Suggestion("Plan", "Plan a simple dinner for four people, with a shopping list."),
-    Suggestion("Code", "Write a Python function that counts the words of a text."),
-)
-
-
 class HtmxHttpRequest(HttpRequest):
     htmx: HtmxDetails
     user: User
@@ -65,11 +49,7 @@ class HtmxHttpRequest(HttpRequest):
 
 @require_GET
 async def home(request: HtmxHttpRequest) -> HttpResponse:
-    context = {
-        "picker": await picker.picker_for(),
-        "models_folder": catalog.model_folders()[0],
-        "suggestions": SUGGESTIONS,
-    }
+    context = await _new_chat() | {"models_folder": catalog.model_folders()[0]}
     return await _render(request, "chat/home.html", context)
 
 
@@ -162,13 +142,26 @@ async def model_state(request: HtmxHttpRequest) -> HttpResponse:
     return await _render(request, "chat/_model_label.html", {"picker": shown})
 
 
+@require_GET
+async def new_chat_model(request: HtmxHttpRequest) -> HttpResponse:
+    """All of an empty chat that depends on the model: another one was chosen."""
+    context = await _new_chat(chosen_id=_uuid(request.GET.get("model", "")))
+    return await _render(request, "chat/_new_chat_model.html", context)
+
+
 @require_POST
 async def choose_model(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     found = await _conversation(request, conversation_id)
     await sync_to_async(_choose)(found, _uuid(request.POST.get("model", "")))
-    return await _render(
-        request, "chat/_model_picker.html", {"picker": await picker.picker_for(found)}
-    )
+    context = {"picker": await picker.picker_for(found)}
+    return await _render(request, "chat/_model_chosen.html", context)
+
+
+async def _new_chat(*, chosen_id: UUID | None = None) -> dict[str, Any]:
+    shown = await picker.picker_for(chosen_id=chosen_id)
+    chosen = shown.chosen
+    is_guide = chosen is not None and chosen.entry.is_guide
+    return {"picker": shown, "suggestions": GUIDE_SUGGESTIONS if is_guide else MODEL_SUGGESTIONS}
 
 
 def _choose(conversation: Conversation, model_id: UUID | None) -> None:

@@ -30,6 +30,8 @@ SECURE_PROXY_SSL_HEADER = None
 # -- what belongs to us --------------------------------------------------------------------------
 
 INFERENCE_SOCKET = CONFIGURATION.inference_socket
+# The model that Minerva brings along; see models_app/guide.py.
+GUIDE_FILE = BASE_DIR / "models_app" / "built_in" / "minerva-guide-q8_0.gguf"
 MODEL_DIRS = [CONFIGURATION.models_dir, *CONFIGURATION.model_dirs]
 SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 

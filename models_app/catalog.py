@@ -16,6 +16,7 @@ from inference.errors import ModelFileInvalid
 from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
 from inference.gguf_model import PART_NAME, read_model
+from models_app import guide
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
 from models_app.models import CatalogEntry
 
@@ -31,8 +32,10 @@ def scan(*, reread: bool = False) -> None:
     `reread`: read all of them again. Called by the worker each minute and, throttled (`refresh`),
     before a page shows the catalog; two scans at once do no harm.
     """
-    known = {entry.path: entry for entry in CatalogEntry.objects.all()}
-    for found in find_models(settings.MODEL_DIRS):
+    entries = list(CatalogEntry.objects.all())
+    guide.follow_moved_checkout(entries)
+    known = {entry.path: entry for entry in entries}
+    for found in _all_models():
         entry = known.pop(_stored(found.path), None)
         if reread or entry is None or entry.is_missing or _is_changed(entry, found):
             _record(found)
@@ -41,13 +44,15 @@ def scan(*, reread: bool = False) -> None:
 
 
 def refresh() -> None:
-    """`scan`, unless this process did so within the last few seconds."""
-    _throttle.run(scan)
+    """`scan`, unless this process did so within the last few seconds and nothing was put into or
+    taken from a model folder since. (Changes further down show in a few seconds.)"""
+    _throttle.run(scan, of=_folder_times())
 
 
 def default_entry() -> CatalogEntry | None:
-    """The model chosen as default; another usable one while that cannot be used; None: there is none."""
-    return CatalogEntry.objects.usable().order_by("-is_default", "name", "path").first()
+    """The model chosen as default; another usable one while that cannot be used, the guide last;
+    None: there is none."""
+    return CatalogEntry.objects.usable().order_by("-is_default", "is_guide", "name", "path").first()
 
 
 def set_default(entry: CatalogEntry) -> None:
@@ -62,7 +67,8 @@ def model_folders() -> list[ModelFolder]:
 
 
 class Throttle:
-    """Runs an action at most once in `seconds` and in one thread at a time; others do without."""
+    """Runs an action at most once in `seconds` and in one thread at a time; others do without.
+    It runs at once when what it is done `of` differs from the last time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -71,19 +77,40 @@ class Throttle:
 
     def reset(self) -> None:
         self._due_at = float("-inf")
+        self._last_of: object = None
 
-    def run(self, action: Callable[[], None]) -> None:
+    def run(self, action: Callable[[], None], *, of: object) -> None:
         if not self._lock.acquire(blocking=False):
             return
         try:
-            if time.monotonic() >= self._due_at:
+            if of != self._last_of or time.monotonic() >= self._due_at:
                 action()
+                self._last_of = of
                 self._due_at = time.monotonic() + self._seconds
         finally:
             self._lock.release()
 
 
 _throttle = Throttle(REFRESH_SECONDS)
+
+
+def _folder_times() -> list[int]:
+    """When something was last put into, taken from or renamed in each model folder."""
+    return [_changed_at(folder) for folder in settings.MODEL_DIRS]
+
+
+def _changed_at(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _all_models() -> list[FoundModel]:
+    """The guide once, even if somebody names its folder among those of models."""
+    own = guide.find_guide()
+    others = [found for found in find_models(settings.MODEL_DIRS) if not guide.is_guide(found)]
+    return [*others, own] if own else others
 
 
 def _is_changed(entry: CatalogEntry, found: FoundModel) -> bool:
@@ -103,6 +130,7 @@ def _record(found: FoundModel) -> None:
             "size": found.size,
             "modified_ns": found.modified_ns,
             "num_files": found.num_files,
+            "is_guide": guide.is_guide(found),
             "is_missing": False,
         },
     )
@@ -184,6 +212,6 @@ def _mark_missing(entries: Iterable[CatalogEntry]) -> None:
 def _choose_first_default() -> None:
     if CatalogEntry.objects.filter(is_default=True).exists():
         return
-    first = CatalogEntry.objects.usable().first()
+    first = CatalogEntry.objects.usable().filter(is_guide=False).first()
     if first is not None:
         set_default(first)

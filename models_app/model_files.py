@@ -48,6 +48,14 @@ def find_models(folders: Iterable[Path]) -> list[FoundModel]:
     return [_found(path, statuses) for path, statuses in parts.items()]
 
 
+def find_model(path: Path) -> FoundModel | None:
+    """The model in this one file; None: there is no such file."""
+    try:
+        return _found(path, [path.stat()])
+    except OSError:
+        return None
+
+
 def folder_of(path: Path) -> ModelFolder:
     try:
         os.scandir(path).close()

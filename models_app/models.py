@@ -20,7 +20,7 @@ class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
         return self.filter(is_missing=False, is_projector=False)
 
     def missing(self) -> Self:
-        return self.filter(is_missing=True, is_projector=False)
+        return self.filter(is_missing=True, is_projector=False, is_guide=False)
 
     def usable(self) -> Self:
         return self.present().filter(problem="")
@@ -51,12 +51,13 @@ class CatalogEntry(models.Model):
     is_projector = models.BooleanField(default=False)
     is_missing = models.BooleanField(default=False, help_text="was here, is not any more")
     is_default = models.BooleanField(default=False)
+    is_guide = models.BooleanField(default=False, help_text="the one that Minerva brings along")
     found_at = models.DateTimeField(auto_now_add=True)
 
     objects = CatalogEntryQuerySet.as_manager()
 
     class Meta:
-        ordering = ("name", "path")
+        ordering = ("is_guide", "name", "path")
         constraints = (
             models.UniqueConstraint(
                 fields=["is_default"],

@@ -27,6 +27,11 @@ class ModelsRegion:
     folders: list[ModelFolder]
     is_service_reachable: bool
 
+    @property
+    def is_only_guide(self) -> bool:
+        """Nobody has added a model yet."""
+        return all(row.entry.is_guide for row in self.rows)
+
 
 def models_region() -> ModelsRegion:
     service, default = service_status(), catalog.default_entry()

@@ -79,9 +79,10 @@ def make_default(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 @staff_only
 @require_POST
 def forget(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
-    """Drop the entry of a file that is gone; one that is there would only be found again."""
+    """Drop the entry of a file that is gone; one that is there would only be found again, and the
+    guide stays Minerva's own."""
     chosen = get_entry(entry_id)
-    if not chosen.is_missing:
+    if not chosen.is_missing or chosen.is_guide:
         return _region(request, status=422)
     chosen.delete()
     return _region(request)

@@ -1,9 +1,12 @@
-"""Makes .venv ready: `python scripts/set_up.py run` or `… dev`. Does nothing when nothing changed.
+"""Makes .venv ready: `python scripts/set_up.py run`, `… dev` or `… guide`. Does nothing when nothing
+changed.
 
 1. Find uv, or install it from the package index into .tools (apart from .venv).
 2. Create .venv with the interpreter that runs this file.
 3. Take llama.cpp's wheel for this machine from the cache, or compile it.
 4. Install the pinned requirements, and stamp .venv with the hash of all that went into it.
+
+`guide` is `dev` and PyTorch, which only the training of the built-in guide needs.
 
 Standard library only: this runs before anything is installed.
 """
@@ -33,7 +36,11 @@ from inference.hardware.gpu import probe_cuda  # noqa: E402
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
 STAMP = VENV / "minerva-set-up.json"
-REQUIREMENTS = {"run": ROOT / "requirements.txt", "dev": ROOT / "requirements-dev.txt"}
+REQUIREMENTS = {
+    "run": ROOT / "requirements.txt",
+    "dev": ROOT / "requirements-dev.txt",
+    "guide": ROOT / "requirements-guide.txt",
+}
 NO_VENV_ADVICE = (
     "Python's venv module does not work here, and uv is not installed. "
     "Debian, Ubuntu: sudo apt install python3-venv. Then run this again."
@@ -45,6 +52,14 @@ NO_INDEX_ADVICE = (
 
 
 def main(kind: str) -> None:
+    if kind == "guide":
+        set_up("dev")
+        add_pytorch()
+    else:
+        set_up(kind)
+
+
+def set_up(kind: str) -> None:
     version = pinned_llama_version(REQUIREMENTS[kind])
     flags = build_flags(version=version, cpu=probe_cpu(), cuda=probe_cuda())
     stamp = stamp_of(kind, flags)
@@ -137,6 +152,14 @@ def install(uv: str, *, kind: str, wheel: Path) -> None:
     say(f"Installing the packages of {REQUIREMENTS[kind].name} …")
     command = [uv, "pip", "install", "--python", str(venv_python())]
     run([*command, "--requirement", str(REQUIREMENTS[kind]), str(wheel)])
+
+
+def add_pytorch() -> None:
+    """By pip, since that is what people point at an index with builds for the CPU alone: the usual
+    ones bring gigabytes for GPUs along."""
+    say(f"Installing the packages of {REQUIREMENTS['guide'].name} …")
+    pip = [*pip_command(find_uv()), "--python", str(venv_python()), "install", "--quiet"]
+    run([*pip, "--requirement", str(REQUIREMENTS["guide"])])
 
 
 def run(command: list[str]) -> None:

@@ -33,3 +33,20 @@ def static_files(request: pytest.FixtureRequest) -> None:
         from minerva_site.preparation import collect_static_files
 
         collect_static_files()
+
+
+GUIDE_FILE = settings.GUIDE_FILE
+
+
+@pytest.fixture(autouse=True)
+def without_guide(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The catalog of a test holds what the test put there; see `with_guide`."""
+    monkeypatch.setattr(settings, "GUIDE_FILE", tmp_path_factory.getbasetemp() / "no-guide.gguf")
+
+
+@pytest.fixture
+def with_guide(without_guide: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The built-in guide is there, as in the product."""
+    monkeypatch.setattr(settings, "GUIDE_FILE", GUIDE_FILE)

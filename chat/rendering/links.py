@@ -1,7 +1,8 @@
 """Where a link may lead, and what is shown of it: the host is always visible.
 
-Only absolute http, https and mailto addresses without credentials become links; everything else
-stays the text that it was. Images never load: they become links.
+Only absolute http, https and mailto addresses without credentials become links, and the few pages
+of Minerva's own that the built-in guide points to; everything else stays the text that it was.
+Images never load: they become links.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from urllib.parse import SplitResult, urlsplit
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
+# Pages to look at: opening one changes nothing, whichever model wrote the link.
+OWN_PAGES = frozenset({"/models/"})
+# The sanitiser refuses relative addresses, so these pass it under a host that cannot exist.
+OWN_HOST = "https://minerva.invalid"
+
 _BARE_ADDRESS = re.compile(r"(?<![\w/@.:-])https?://[^\s<>\"`\\^{}|]{1,2000}")
 _TRAILING = "?!.,:;*_~'"
 _PAIRS = {")": "(", "]": "["}
@@ -20,7 +26,12 @@ _PAIRS = {")": "(", "]": "["}
 
 def is_allowed(address: str) -> bool:
     """For `MarkdownIt.validateLink`: gets the address percent-encoded already."""
-    return host_of(address) is not None
+    return address in OWN_PAGES or host_of(address) is not None
+
+
+def href_of(address: str) -> str:
+    """For the sanitiser."""
+    return OWN_HOST + address if address in OWN_PAGES else address
 
 
 def host_of(address: str) -> str | None:

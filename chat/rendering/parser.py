@@ -19,7 +19,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from chat.rendering.highlight import highlighted, language_of
-from chat.rendering.links import host_of, is_allowed, link_rule
+from chat.rendering.links import host_of, href_of, is_allowed, link_rule
 from chat.rendering.maths import formula, maths_plugin, source_of_formula
 
 MAX_INLINE_TEXT = 64 * 1024
@@ -139,12 +139,12 @@ class AnswerRenderer(RendererHTML):
         if token.meta.get("linked"):
             return label
         host = f'<span class="link-host"> {escapeHtml(host_of(address) or "")}</span>'
-        return f'<a href="{escapeHtml(address)}">{label}{host}</a>'
+        return f'<a href="{escapeHtml(href_of(address))}">{label}{host}</a>'
 
     def link_open(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]
     ) -> str:
-        return f'<a href="{escapeHtml(str(tokens[idx].attrs["href"]))}">'
+        return f'<a href="{escapeHtml(href_of(str(tokens[idx].attrs["href"])))}">'
 
     def link_close(
         self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: MutableMapping[str, Any]

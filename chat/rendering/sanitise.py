@@ -17,6 +17,7 @@ import nh3
 from django.utils.safestring import SafeString, mark_safe
 
 from chat.rendering.highlight import label_of, span_classes
+from chat.rendering.links import OWN_HOST, OWN_PAGES
 
 _BLOCKS = {"p", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "th", "td", "pre", "div"}
 _TEXT = {"br", "hr", "em", "strong", "s", "code", "li", "thead", "tbody", "tr", "a", "span"}
@@ -61,6 +62,7 @@ _VALUES = {
 _ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "code": {"class"}}
 
 _LANGUAGE = re.compile(r"language-([a-z0-9+#._-]{1,32})")
+_OWN_PAGE = re.compile(rf'<a href="{re.escape(OWN_HOST)}({"|".join(OWN_PAGES)})"[^>]*>')
 _CODE_BLOCK = re.compile(r'<pre><code(?: class="([^"]*)")?>')
 _CODE_CLASS = re.compile(r'<code class="([^"]*)">')
 _START = re.compile(r'<ol([^>]*) start="([^"]*)"')
@@ -116,6 +118,7 @@ def _cleaner() -> nh3.Cleaner:
 
 def _furnished(html: str) -> str:
     html = _START.sub(_plain_start, html)
+    html = _OWN_PAGE.sub(r'<a href="\1">', html)
     html = _CODE_BLOCK.sub(_code_head, html)
     html = _CODE_CLASS.sub(_known_class, html)
     for tag, replacement in _FURNITURE:

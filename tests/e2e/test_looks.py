@@ -5,14 +5,11 @@ The screenshots stay in `screens/` to be looked at.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from tests.e2e import chatting
-from tests.e2e.conftest import sign_up
 from tests.e2e.product import ROOT, Product
 
 SCREENS = ROOT / "screens"
@@ -97,17 +94,3 @@ def test_set_up_looks_finished(new_product, browser, look, request):
 
     check_look(page, "set-up", request)
     page.close()
-
-
-def test_without_a_model_the_page_says_where_to_put_one(tmp_path: Path, browser):
-    product = Product(tmp_path)
-    product.start()
-    page = browser.new_page()
-    try:
-        sign_up(product, page)
-        assert str(product.models_dir) in page.get_by_role("main").inner_text()
-        SCREENS.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=SCREENS / "no-model.png")
-    finally:
-        page.close()
-        product.stop()

@@ -354,14 +354,28 @@ def test_a_rescan_reads_everything_again(folder, write):
     assert only_entry().is_usable
 
 
-def test_pages_share_one_scan_within_a_few_seconds(folder, write):
+def test_pages_share_one_scan_within_a_few_seconds(folder, write, monkeypatch):
+    write("a.gguf")
+    catalog.refresh()
+    scans: list[None] = []
+    monkeypatch.setattr(catalog, "scan", lambda: scans.append(None))
+
+    catalog.refresh()
+
+    assert scans == []
+
+
+def test_a_new_file_shows_at_once_and_so_does_a_deleted_one(folder, write):
     write("a.gguf")
     catalog.refresh()
     write("b.gguf")
 
     catalog.refresh()
+    assert names() == ["a", "b"]
 
-    assert names() == ["a"]
+    (folder / "a.gguf").unlink()
+    catalog.refresh()
+    assert [entry.name for entry in CatalogEntry.objects.usable()] == ["b"]
 
 
 def test_a_scan_that_failed_does_not_stand_for_one_that_was_done(folder, write, monkeypatch):

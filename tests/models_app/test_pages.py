@@ -135,7 +135,7 @@ def test_an_unknown_model_is_not_found(folder, staff):
 def test_an_empty_catalog_says_where_to_put_a_model(folder, staff):
     text = page(staff)
 
-    assert "No model yet" in text
+    assert "Add your first model" in text
     assert str(folder) in text
     assert 'data-copy="#models-folder-path"' in text
     assert "Rescan" in text
@@ -151,7 +151,7 @@ def test_a_model_is_listed_with_its_facts_and_state(folder, staff):
     for fact in ("Hello 1M", "hello.gguf", "llama", "2,048", "Yes", "Default", "Load"):
         assert fact in shown
     assert f"{path.stat().st_size / 1e3:.0f}\N{NO-BREAK SPACE}kB" in shown
-    assert "No model yet" not in text
+    assert "Add your first model" not in text
 
 
 def test_a_broken_model_shows_its_reason_and_offers_no_loading(folder, staff):

@@ -4,13 +4,9 @@ document.addEventListener("click", (event) => {
   const item = event.target.closest("[data-choose-model]");
   const field = document.querySelector("[data-model-field]");
   if (!item || !field) return;
-  field.value = item.dataset.chooseModel;
+  field.value = item.dataset.model;
   for (const other of item.parentElement.querySelectorAll("[role=menuitemradio]")) {
     other.setAttribute("aria-checked", String(other === item));
   }
-  const label = document.getElementById("model-label");
-  const url = label.getAttribute("hx-get").split("?")[0];
-  htmx.ajax("GET", `${url}?model=${item.dataset.chooseModel}`, {
-    target: "#model-label", swap: "outerHTML",
-  });
+  htmx.ajax("GET", item.dataset.chooseModel, { target: "#model-label", swap: "outerHTML" });
 });

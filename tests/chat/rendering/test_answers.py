@@ -100,6 +100,19 @@ def test_link_shows_its_host_unless_its_text_is_the_address():
     assert text_of("[\u0430.com](https://\u0430.com)") == "\u0430.com xn--80a.com"
 
 
+def test_a_page_of_our_own_is_a_plain_link_in_the_same_tab():
+    html = render_markdown("[Models](/models/)")
+
+    assert html == '<p dir="auto"><a href="/models/">Models</a></p>'
+
+
+@pytest.mark.parametrize(
+    "address", ["/models", "/models/x/delete", "//models/", "/sign-out/", "models/"]
+)
+def test_other_addresses_of_our_own_stay_text(address):
+    assert text_of(f"[Models]({address})") == f"[Models]({address})"
+
+
 def test_bare_address_is_a_link_without_the_end_of_the_sentence():
     page = PageElements(render_markdown("(see https://a.example/x_(y), or https://b.example.)"))
 
