@@ -17,7 +17,7 @@ from inference.backends.base import BatchEntry, DecodeResult, Sampler
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.engine.engine import Announced, Engine, Prepared
-from inference.engine.sequence import Sequence
+from inference.engine.sequence import Prompt, Sequence
 from inference.messages import LoadSettings
 from inference.types import Event, ModelSpec, SamplingParams
 from tests.made_models import write_random_model
@@ -78,7 +78,7 @@ def measure(model: LlamaModel, watch: Stopwatch, num_sequences: int) -> Row:
     for number in range(num_sequences):
         prompt = array("i", model.tokenize(f"{number}: {PROMPT}"))
         engine.post(Announced(Sequence(str(number), time.monotonic(), SAMPLING)))
-        engine.post(Prepared(str(number), prompt))
+        engine.post(Prepared(str(number), Prompt(prompt)))
     watch.decode = watch.sample = 0.0
     began = time.perf_counter()
     while engine.step():
@@ -90,7 +90,7 @@ def measure(model: LlamaModel, watch: Stopwatch, num_sequences: int) -> Row:
 
 def empty_cache(model: LlamaModel) -> None:
     """The next engine knows nothing of what this one left there."""
-    for slot in range(model.max_sequences):
+    for slot in range(model.num_slots):
         model.forget(slot)
 
 

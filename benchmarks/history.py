@@ -15,7 +15,7 @@ from benchmarks.engine_loop import empty_cache, load
 from benchmarks.measuring import print_ratios
 from inference.backends.llama.model import LlamaModel
 from inference.engine.engine import Announced, Engine, Prepared
-from inference.engine.sequence import Sequence
+from inference.engine.sequence import Prompt, Sequence
 from inference.types import Event, Finished, SamplingParams
 
 HISTORIES = (100, 400, 1200)
@@ -26,7 +26,7 @@ SAMPLING = SamplingParams(max_tokens=16, seed=1)
 def first_token_seconds(engine: Engine, events: list[Event], prompt: str, user: str) -> float:
     name = f"{user} {len(events)}"
     engine.post(Announced(Sequence(name, time.monotonic(), SAMPLING, user)))
-    engine.post(Prepared(name, array("i", prompt.encode())))
+    engine.post(Prepared(name, Prompt(array("i", prompt.encode()))))
     while engine.step():
         pass
     last = events[-1]

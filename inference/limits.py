@@ -1,6 +1,6 @@
 """Bounds of a request's numbers, checked before it costs anything; unchecked ones reach native code.
 
-Knows nothing of the model: what depends on its vocabulary or window is bounded where it is known.
+Knows nothing of the model: what depends on its window is bounded where that is known.
 """
 
 from __future__ import annotations
@@ -16,15 +16,30 @@ MAX_SEED = 2**63 - 1
 MAX_STOP_SEQUENCES = 16
 MAX_STOP_LENGTH = 256
 MAX_MESSAGES = 10_000
+MAX_BIASES = 1024
+MAX_BIAS = 100.0
 
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 5),
     "top_k": (0, MAX_TOKENS),
     "top_p": (0, 1),
     "min_p": (0, 1),
+    "typical_p": (0, 1),
+    "dynatemp_range": (0, 5),
+    "dynatemp_exponent": (0, 10),
     "repeat_penalty": (0.1, 10),
     "presence_penalty": (-2, 2),
     "frequency_penalty": (-2, 2),
+    "repeat_last_n": (1, 4096),
+    "dry_multiplier": (0, 10),
+    "dry_base": (1, 10),
+    "dry_allowed_length": (1, 1024),
+    "dry_penalty_last_n": (1, 16_384),
+    "xtc_probability": (0, 1),
+    "xtc_threshold": (0, 1),
+    "mirostat": (0, 2),
+    "mirostat_tau": (0.1, 100),
+    "mirostat_eta": (0.001, 10),
     "seed": (0, MAX_SEED),
     "max_tokens": (1, MAX_TOKENS),
 }
@@ -37,6 +52,18 @@ def check_sampling(params: SamplingParams) -> None:
         if value is not None and not (math.isfinite(value) and least <= value <= most):
             raise InvalidRequest(f"“{field}” must be between {least:,} and {most:,}.", field=field)
     _check_stop(params.stop)
+    _check_biases(params.logit_bias)
+
+
+def check_vocabulary(params: SamplingParams, *, vocabulary_size: int) -> None:
+    """Raise InvalidRequest if it names a token that the model does not have."""
+    for token, _ in params.logit_bias:
+        if not 0 <= token < vocabulary_size:
+            raise InvalidRequest(
+                f"“logit_bias” names token {token:,}, but this model's tokens go from 0 to "
+                f"{vocabulary_size - 1:,}.",
+                field="logit_bias",
+            )
 
 
 def check_messages(messages: Sequence[ChatMessage]) -> None:
@@ -46,6 +73,15 @@ def check_messages(messages: Sequence[ChatMessage]) -> None:
         raise InvalidRequest(
             f"A conversation may hold {MAX_MESSAGES:,} messages. Start a new chat.",
             field="messages",
+        )
+
+
+def _check_biases(biases: Sequence[tuple[int, float]]) -> None:
+    if len(biases) > MAX_BIASES:
+        raise InvalidRequest(f"“logit_bias” may name {MAX_BIASES:,} tokens.", field="logit_bias")
+    if any(not abs(bias) <= MAX_BIAS for _, bias in biases):
+        raise InvalidRequest(
+            f"A bias must be between {-MAX_BIAS:.0f} and {MAX_BIAS:.0f}.", field="logit_bias"
         )
 
 

@@ -25,6 +25,10 @@ class ChatMessage(msgspec.Struct, frozen=True):
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen. `seed` None: a fresh one. `max_tokens` None: to the window's end.
 
+    `logit_bias`: pairs of token and what is added to its logit. `repeat_last_n`: generated tokens
+    that penalties look back at; `dry_penalty_last_n`: those in which DRY finds repetitions.
+    `mirostat` 0: off, else its version, which replaces all filters. A filter at its default changes
+    nothing, but for top_k, top_p and min_p.
     Bounds are checked by `inference.limits.check_sampling`, before anything is queued.
     """
 
@@ -32,9 +36,23 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
+    typical_p: float = 1.0
+    dynatemp_range: float = 0.0
+    dynatemp_exponent: float = 1.0
     repeat_penalty: float = 1.0
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    repeat_last_n: int = 256
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
+    dry_penalty_last_n: int = 1024
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    logit_bias: tuple[tuple[int, float], ...] = ()
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()

@@ -59,6 +59,14 @@ class Configuration(BaseSettings):
         900, ge=0, description="A model nobody used for this long is unloaded; 0: never."
     )
 
+    share_system_prompts: bool = Field(
+        True,
+        description=(
+            "Compute a system prompt that several users send only once. Off: how soon an answer begins "
+            "tells nobody that somebody else sent the same one."
+        ),
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, path: Path) -> Path:

@@ -35,6 +35,8 @@ def inference(configuration: Configuration) -> Program:
         "--idle-unload-seconds": configuration.idle_unload_seconds,
     }
     arguments = [str(word) for option in options.items() for word in option]
+    if not configuration.share_system_prompts:
+        arguments.append("--private-system-prompts")
     client = InferenceClient(configuration.inference_socket, timeout=PROBE_SECONDS)
 
     def is_ready() -> bool:

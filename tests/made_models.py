@@ -51,17 +51,24 @@ def write_random_model(
     name: str = "",
     chat_template: str | None = CHATML,
     remembers: bool = True,
+    printable: bool = False,
+    unused_tokens: int = 0,
 ) -> Path:
-    """A model whose completions are arbitrary bytes; it never ends by itself.
+    """A model whose completions are arbitrary bytes, or ASCII ones if `printable`; it never ends by
+    itself. `unused_tokens` more make its vocabulary larger.
 
     Batches of another size round otherwise, by up to 0.05 in a logit where attention takes part. If
     that must not matter: without `remembers` the next token depends on the last one alone.
     """
     generator = np.random.default_rng(seed)
-    embedding = _normal(generator, FIRST_ADDED, width)
-    output = _normal(generator, FIRST_ADDED, width) * np.float32(np.sqrt(width))
-    output[256:] = 0.0  # a special token never wins against the best of 256 random logits
-    writer = _writer(path, [], context_length, layers, width, name, chat_template)
+    num_tokens = FIRST_ADDED + unused_tokens
+    embedding = _normal(generator, num_tokens, width)
+    output = _normal(generator, num_tokens, width) * np.float32(np.sqrt(width))
+    output[256:] = 0.0  # a special token never wins against the best of 95 random logits
+    if printable:
+        output[:32] = output[127:] = 0.0
+    unused = [f"unused{number}".encode() for number in range(unused_tokens)]
+    writer = _writer(path, unused, context_length, layers, width, name, chat_template)
     _add_tensors(writer, embedding, output, generator, layers=layers, contributing=remembers)
     return _write(writer, path)
 

@@ -54,13 +54,15 @@ class Sampler(Protocol):
 class LoadedModel(Protocol):
     """A model in memory. All but `tokenize` and `interrupt` belong to the engine's thread.
 
-    `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
+    `vocabulary_size`: tokens it knows; `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
+    `max_sequences`: computed together; `num_slots`: what it keeps apart, running or not;
     `token_budget`: tokens one decode takes; `decode_seconds`: what the proving token took.
     `chat_template`: the model's own, "" if it has none; `bos_text`, `eos_text`: for its variables.
     """
 
     context_window: int
     num_cells: int
+    num_slots: int
     max_sequences: int
     token_budget: int
     device: str
@@ -68,6 +70,9 @@ class LoadedModel(Protocol):
     chat_template: str
     bos_text: str
     eos_text: str
+
+    @property
+    def vocabulary_size(self) -> int: ...
 
     def tokenize(self, text: str) -> array[int]:
         """From any thread. Special tokens in `text` are parsed; BOS is added where it belongs."""

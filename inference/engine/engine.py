@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import logging
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -21,7 +20,7 @@ from queue import Empty, SimpleQueue
 from inference.backends.base import BatchEntry, DecodeResult, LoadedModel
 from inference.engine.pace import PrefillPace
 from inference.engine.scheduler import Chunk, Scheduler
-from inference.engine.sequence import Sequence, SequenceStatus
+from inference.engine.sequence import Prompt, Sequence, SequenceStatus
 from inference.errors import InferenceError
 from inference.types import Delta, Event, Failed, Finished, FinishReason, Prefill, Queued
 
@@ -40,7 +39,7 @@ class Announced:
 @dataclass(frozen=True)
 class Prepared:
     sequence_id: str
-    prompt: array[int]
+    prompt: Prompt
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Engine:
         self._pace = PrefillPace(largest=model.token_budget, decode_seconds=model.decode_seconds)
         self.scheduler = Scheduler(
             num_cells=model.num_cells,
+            num_slots=model.num_slots,
             max_sequences=model.max_sequences,
             token_budget=model.token_budget,
             pace=self._pace,
@@ -131,7 +131,7 @@ class Engine:
             case Cancelled(sequence_id):
                 self._finish(self._sequences.get(sequence_id), FinishReason.CANCELLED)
 
-    def _enqueue(self, sequence: Sequence | None, prompt: array[int]) -> None:
+    def _enqueue(self, sequence: Sequence | None, prompt: Prompt) -> None:
         if sequence is None or sequence.status is not SequenceStatus.PREPARING:
             return  # cancelled while its prompt was being prepared
         sequence.take_prompt(prompt)
@@ -155,31 +155,29 @@ class Engine:
         began = self._clock()
         result = self._model.decode([_entry(chunk) for chunk in chunks])
         if result is DecodeResult.DONE:
-            num_tokens = sum(chunk.end - chunk.start for chunk in chunks)
-            self._pace.record(num_tokens=num_tokens, seconds=self._clock() - began)
+            self._record(chunks, self._clock() - began)
         return result
+
+    def _record(self, chunks: list[Chunk], seconds: float) -> None:
+        prefills = [chunk.end - chunk.start for chunk in chunks if chunk.is_prefill]
+        num_streams = len(chunks) - len(prefills)
+        self._pace.record(num_streams=num_streams, prompt_tokens=sum(prefills), seconds=seconds)
 
     def _settle(self, chunks: list[Chunk], result: DecodeResult) -> None:
         if result is DecodeResult.DONE:
             self._advance(chunks)
             return
-        self._roll_back(chunks)
+        for chunk in chunks:
+            self.scheduler.roll_back(chunk)
         if result is DecodeResult.INTERRUPTED:
             return
         if result is DecodeResult.FAILED or not self.scheduler.free_cells():
             self._fail_all(chunks)
 
-    def _roll_back(self, chunks: list[Chunk]) -> None:
-        for chunk in chunks:
-            sequence = chunk.sequence
-            if not self._model.forget(sequence.slot, position=chunk.start):
-                self._model.forget(sequence.slot)
-                sequence.num_computed_tokens = 0
-
     def _advance(self, chunks: list[Chunk]) -> None:
         for index, chunk in enumerate(chunks):
             sequence = chunk.sequence
-            sequence.num_computed_tokens = chunk.end
+            self.scheduler.computed(chunk)
             if sequence.completion_tokens == 0:
                 self._emit(sequence.sequence_id, Prefill(chunk.end, sequence.prompt_tokens))
             if chunk.completes:

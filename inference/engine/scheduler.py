@@ -7,8 +7,8 @@ nothing computed. Pure bookkeeping: no model, no clock, no text.
 Fairness: running sequences first, one token each; then prompts in the order of their arrival,
 within what is left of the token budget and never more than the pace allows in one step.
 
-Ended sequences stay in their slots as residents while nobody needs slots or cells, and a prompt that
-begins as one of them did goes on from there.
+A prompt goes on from what the KV cache holds of it (`slots`, `prefix`). If its beginning is just being
+computed for another one, it waits for that rather than have it computed twice.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from inference.engine.pace import PrefillPace
-from inference.engine.residents import Match, Resident, Residents
+from inference.engine.prefix import Match, shared_length
 from inference.engine.sequence import Sequence, SequenceStatus
+from inference.engine.slots import KVCache, Slots
 
 # Cells left free at admission for each sequence to grow into, lest it be preempted at once.
 HEADROOM = 32
+# So many tokens of a common beginning are worth waiting for.
+WORTH_WAITING = 32
 
 
 @dataclass(frozen=True)
@@ -44,21 +46,14 @@ class Chunk:
         return self.end == self.sequence.num_tokens
 
 
-class KVCache(Protocol):
-    """The part of a `LoadedModel` that is told which tokens stay."""
-
-    def forget(self, slot: int, *, position: int = 0) -> bool: ...
-
-    def share(self, slot: int, other: int, *, length: int) -> bool: ...
-
-
 class Scheduler:
-    """Owns the queue, the slots and the count of KV cells; `running` is in order of admission."""
+    """Owns the queue and the slots; `running` is in order of admission."""
 
     def __init__(
         self,
         *,
         num_cells: int,
+        num_slots: int,
         max_sequences: int,
         token_budget: int,
         pace: PrefillPace,
@@ -66,30 +61,37 @@ class Scheduler:
     ) -> None:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
-        self._num_cells = num_cells
-        self._num_slots = max_sequences
-        self._free_slots = list(range(max_sequences - 1, -1, -1))
+        self._max_sequences = max_sequences
         self._token_budget = token_budget
         self._pace = pace
-        self._cache = cache
-        self._residents = Residents()
+        self._slots = Slots(num_slots=num_slots, num_cells=num_cells, cache=cache)
 
     def add(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
 
     def schedule(self) -> list[Chunk]:
         """The next step, empty when there is nothing to do. Preempts if the cells don't suffice."""
-        self._make_room()
-        while len(self.running) > 1 and self._num_committed() > self._num_cells:
+        self._slots.make_room(self._num_remaining())
+        while len(self.running) > 1 and self._num_committed() > self._slots.num_cells:
             self._preempt(self.running[-1])
         chunks = [
             Chunk(sequence, sequence.num_computed_tokens, sequence.num_tokens)
             for sequence in self.running
             if sequence.num_remaining == 1
         ]
-        budget = min(self._token_budget - len(chunks), self._pace.chunk(shared=len(chunks) > 0))
+        budget = min(self._token_budget - len(chunks), self._pace.chunk(num_streams=len(chunks)))
         chunks.extend(self._prefills(budget))
         return chunks
+
+    def computed(self, chunk: Chunk) -> None:
+        """To be told of each chunk that was decoded."""
+        self._slots.extend(chunk.sequence.slot, chunk.end - chunk.start)
+        chunk.sequence.num_computed_tokens = chunk.end
+
+    def roll_back(self, chunk: Chunk) -> None:
+        """To be told of each chunk that was not, or not for certain."""
+        sequence = chunk.sequence
+        sequence.num_computed_tokens = self._slots.cut(sequence.slot, length=chunk.start)
 
     def remove(self, sequence: Sequence, *, stays: bool = True) -> None:
         """Forget a sequence wherever it is; idempotent. `stays`: as a resident of the cache."""
@@ -102,9 +104,8 @@ class Scheduler:
     def free_cells(self) -> bool:
         """Make room when the cache is fuller than counted: all residents go, or else the youngest
         sequence waits again. False: there is only one sequence left, and nothing else."""
-        if self._residents:
-            while resident := self._residents.oldest():
-                self._evict(resident)
+        if self._slots.has_residents:
+            self._slots.evict_all()
             return True
         if len(self.running) < 2:
             return False
@@ -112,9 +113,14 @@ class Scheduler:
         return True
 
     @property
-    def num_resident_tokens(self) -> int:
-        """What ended sequences left in the cache."""
-        return self._residents.num_tokens
+    def num_taken_cells(self) -> int:
+        """By running sequences and by what ended ones left."""
+        return self._slots.num_taken_by_all()
+
+    @property
+    def slot_lengths(self) -> list[int]:
+        """Tokens in each slot, running or not."""
+        return self._slots.lengths
 
     def moved(self) -> Iterator[Sequence]:
         """New sequences whose place in the queue changed since the last call."""
@@ -125,85 +131,58 @@ class Scheduler:
 
     def check_integrity(self) -> None:
         """For tests: nothing is counted twice, nothing is lost."""
-        slots = [sequence.slot for sequence in self.running]
-        slots += [*self._residents.slots, *self._free_slots]
-        assert sorted(slots) == list(range(self._num_slots))
+        self._slots.check_integrity(self.running)
+        assert len(self.running) <= self._max_sequences
         assert all(0 <= one.num_computed_tokens <= one.num_tokens for one in self.running)
         assert all(one.num_computed_tokens == 0 and one.slot == -1 for one in self.waiting)
-        if len(self.running) > 1 or self._residents:
-            assert self._num_computed() + self._residents.num_tokens <= self._num_cells
+        assert self.num_taken_cells <= self._slots.num_cells
 
     def _prefills(self, budget: int) -> Iterator[Chunk]:
         for sequence in self.running:
             if budget > 0 and sequence.num_remaining > 1:
                 yield (chunk := _prefill(sequence, budget))
                 budget -= chunk.end - chunk.start
-        while budget > 0 and self._has_room():
-            yield (chunk := _prefill(self._admit(), budget))
+        while budget > 0 and (admitted := self._admit()) is not None:
+            yield (chunk := _prefill(admitted, budget))
             budget -= chunk.end - chunk.start
 
-    def _has_room(self) -> bool:
-        """The next in line finds a slot, and cells for its prompt and some growth of everyone, if
-        residents make room."""
-        if not self.waiting or not (self._free_slots or self._residents):
-            return False
+    def _admit(self) -> Sequence | None:
+        """The next in line, if it can begin now."""
+        if not self.waiting or len(self.running) >= self._max_sequences or not self._slots.has_room:
+            return None
+        sequence = self.waiting[0]
+        match = self._slots.find(sequence, self.running)
+        length = match.length if match else 0
+        if self._is_being_computed(sequence, beyond=length) or not self._fits(sequence, match):
+            return None
+        self._begin(self.waiting.popleft(), match)
+        return sequence
+
+    def _is_being_computed(self, sequence: Sequence, *, beyond: int) -> bool:
+        """Somebody's prompt that is still in prefill begins as this one does."""
+        return self._slots.can_share and any(
+            shared_length(sequence, other) >= beyond + WORTH_WAITING
+            for other in self.running
+            if other.num_remaining > 1
+        )
+
+    def _fits(self, sequence: Sequence, match: Match | None) -> bool:
+        """There are cells for its prompt and some growth of everyone, if residents make room."""
         if not self.running:
             return True
+        shared = match.length if match and match.holder in self.running else 0
         growth = HEADROOM * (len(self.running) + 1)
-        needed = self._num_committed() + self.waiting[0].num_tokens + growth
-        return needed <= self._num_cells
+        needed = self._num_committed() + sequence.num_tokens - shared + growth
+        return needed <= self._slots.num_cells
 
-    def _admit(self) -> Sequence:
-        sequence = self.waiting.popleft()
-        slot, length = self._place(sequence)
+    def _begin(self, sequence: Sequence, match: Match | None) -> None:
+        slot, length = self._slots.take(sequence, match)
         if sequence.status is SequenceStatus.WAITING:
             sequence.cached_tokens = length
         sequence.slot, sequence.num_computed_tokens = slot, length
         sequence.status = SequenceStatus.RUNNING
         self.running.append(sequence)
-        self._make_room()
-        return sequence
-
-    def _place(self, sequence: Sequence) -> tuple[int, int]:
-        """A slot, and how many of the sequence's first tokens it holds already."""
-        match = self._residents.best_match(sequence.tokens, user=sequence.user)
-        if match is None:
-            return self._empty_slot(), 0
-        if match.is_most or (not self._free_slots and len(self._residents) == 1):
-            return self._taken_over(match)
-        slot = self._empty_slot(but=match.resident)
-        self._residents.use(match.resident)
-        is_shared = self._cache.share(match.resident.slot, slot, length=match.length)
-        return slot, match.length if is_shared else 0
-
-    def _taken_over(self, match: Match) -> tuple[int, int]:
-        """The resident's own slot, without what the prompt does not begin with."""
-        slot = match.resident.slot
-        self._residents.take(match.resident)
-        if self._cache.forget(slot, position=match.length):
-            return slot, match.length
-        self._cache.forget(slot)
-        return slot, 0
-
-    def _empty_slot(self, *, but: Resident | None = None) -> int:
-        if not self._free_slots:
-            oldest = self._residents.oldest(but=but)
-            assert oldest is not None, "admitted without a slot"
-            self._evict(oldest)
-        return self._free_slots.pop()
-
-    def _make_room(self) -> None:
-        """Residents leave until all that is running fits."""
-        while self._num_committed() + self._residents.num_tokens > self._num_cells:
-            oldest = self._residents.oldest()
-            if oldest is None:
-                return
-            self._evict(oldest)
-
-    def _evict(self, resident: Resident) -> None:
-        self._residents.take(resident)
-        self._cache.forget(resident.slot)
-        self._free_slots.append(resident.slot)
+        self._slots.make_room(self._num_remaining())
 
     def _preempt(self, sequence: Sequence) -> None:
         self._leave(sequence, stays=False)
@@ -212,20 +191,19 @@ class Scheduler:
 
     def _leave(self, sequence: Sequence, *, stays: bool) -> None:
         self.running.remove(sequence)
-        computed = sequence.tokens[: sequence.num_computed_tokens]
-        if stays and computed:
-            self._residents.keep(Resident(sequence.slot, computed, sequence.user))
+        if stays and sequence.num_computed_tokens:
+            self._slots.keep(sequence)
         else:
-            self._cache.forget(sequence.slot)
-            self._free_slots.append(sequence.slot)
+            self._slots.release(sequence.slot)
         sequence.slot = -1
         sequence.num_computed_tokens = 0
 
     def _num_committed(self) -> int:
-        return sum(sequence.num_tokens for sequence in self.running)
+        """Cells that all running sequences take once their tokens are computed."""
+        return self._slots.num_taken(one.slot for one in self.running) + self._num_remaining()
 
-    def _num_computed(self) -> int:
-        return sum(sequence.num_computed_tokens for sequence in self.running)
+    def _num_remaining(self) -> int:
+        return sum(sequence.num_remaining for sequence in self.running)
 
 
 def _prefill(sequence: Sequence, budget: int) -> Chunk:

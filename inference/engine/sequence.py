@@ -11,6 +11,14 @@ from inference.engine.detokenizer import Detokenizer, StopMatcher
 from inference.types import FinishReason, SamplingParams, Timings, Usage
 
 
+@dataclass(frozen=True)
+class Prompt:
+    """`num_public_tokens`: of its first tokens, those that stand before anything a user wrote."""
+
+    tokens: array[int]
+    num_public_tokens: int = 0
+
+
 class SequenceStatus(StrEnum):
     PREPARING = "preparing"
     WAITING = "waiting"
@@ -23,7 +31,8 @@ class SequenceStatus(StrEnum):
 class Sequence:
     """`tokens` is the prompt and what was generated; the first `num_computed_tokens` of them are in
     the KV cache under `slot`. A preempted one keeps tokens and sampler, and is computed again.
-    `cached_tokens` of the prompt were there before it came, and only `user`'s own.
+    `cached_tokens` of the prompt were there before it came: `user`'s own, or among the first
+    `num_public_tokens`, which no user wrote.
 
     Owned by the engine's thread from the moment it is announced.
     """
@@ -35,6 +44,7 @@ class Sequence:
     status: SequenceStatus = SequenceStatus.PREPARING
     tokens: array[int] = field(default_factory=lambda: array("i"))
     prompt_tokens: int = 0
+    num_public_tokens: int = 0
     num_computed_tokens: int = 0
     cached_tokens: int = 0
     slot: int = -1
@@ -47,9 +57,10 @@ class Sequence:
         self._detokenizer = Detokenizer()
         self._stop = StopMatcher(self.sampling.stop)
 
-    def take_prompt(self, prompt: array[int]) -> None:
-        self.tokens = prompt
+    def take_prompt(self, prompt: Prompt) -> None:
+        self.tokens = prompt.tokens
         self.prompt_tokens = len(self.tokens)
+        self.num_public_tokens = prompt.num_public_tokens
         self.status = SequenceStatus.WAITING
 
     @property

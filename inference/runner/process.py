@@ -32,6 +32,7 @@ from inference.messages import (
     LoadFailed,
     LoadModel,
     LoadProgress,
+    LoadSettings,
     RunnerCommand,
     Start,
 )
@@ -59,7 +60,8 @@ class Runner:
         self._channel.start(self._handle)
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         try:
-            self._serve(self._load(self._load_command.get()))
+            command = self._load_command.get()
+            self._serve(self._load(command), command.settings)
         except InferenceError as error:
             self._channel.send(LoadFailed(error.info))
         except Exception:
@@ -75,8 +77,8 @@ class Runner:
             raise ModelLoadFailed(f"llama.cpp is not there: {backend.capabilities.missing}.")
         return backend.load(command.spec, command.settings, self._report_progress)
 
-    def _serve(self, model: LoadedModel) -> None:
-        prompts = PromptMaker(model)
+    def _serve(self, model: LoadedModel, settings: LoadSettings) -> None:
+        prompts = PromptMaker(model, shares=settings.share_system_prompts)
         engine = Engine(model, emit=self._emit, clock=time.monotonic)
         threading.stack_size(PREPARER_STACK_BYTES)
         threading.Thread(

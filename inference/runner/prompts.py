@@ -6,28 +6,46 @@ from array import array
 from collections.abc import Sequence
 
 from inference.backends.base import LoadedModel
+from inference.engine.prefix import common_length
+from inference.engine.sequence import Prompt
 from inference.errors import ContextWindowExceeded
-from inference.limits import check_messages, check_sampling
+from inference.limits import check_messages, check_sampling, check_vocabulary
 from inference.runner.chat_template import ChatTemplate
 from inference.types import ChatMessage, SamplingParams
 
 
 class PromptMaker:
-    """Used by one thread. The model's `tokenize` is the only part of it that is touched."""
+    """Used by one thread. The model's `tokenize` is the only part of it that does something.
+    `shares`: users may find in the KV cache what none of them wrote."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(self, model: LoadedModel, *, shares: bool = True) -> None:
         self._model = model
+        self._shares = shares
         self._template = ChatTemplate(
             model.chat_template, bos_token=model.bos_text, eos_token=model.eos_text
         )
 
-    def make(self, messages: Sequence[ChatMessage], sampling: SamplingParams) -> array[int]:
+    def make(self, messages: Sequence[ChatMessage], sampling: SamplingParams) -> Prompt:
         """Raises InvalidRequest, ChatTemplateFailed, ContextWindowExceeded (there must be room for
         one token of a completion at least)."""
         check_sampling(sampling)
+        check_vocabulary(sampling, vocabulary_size=self._model.vocabulary_size)
         check_messages(messages)
-        prompt = self._model.tokenize(self._template.render(messages))
+        text = self._template.render(messages)
+        tokens = self._model.tokenize(text)
         window = self._model.context_window
-        if len(prompt) >= window:
-            raise ContextWindowExceeded.of(prompt_tokens=len(prompt), context_window=window)
-        return prompt
+        if len(tokens) >= window:
+            raise ContextWindowExceeded.of(prompt_tokens=len(tokens), context_window=window)
+        return Prompt(tokens, self._num_public(tokens, text, messages))
+
+    def _num_public(self, tokens: array[int], text: str, messages: Sequence[ChatMessage]) -> int:
+        """Tokens before anything a user wrote: of the template and the system prompt."""
+        public = _public_text(text, messages) if self._shares else ""
+        return common_length(self._model.tokenize(public), tokens) if public else 0
+
+
+def _public_text(text: str, messages: Sequence[ChatMessage]) -> str:
+    """Up to the first place where what a user wrote stands; "" where it can't be found, as a
+    template may write it in another way."""
+    written = next((one.content.strip() for one in messages if one.role != "system"), "")
+    return text[: text.find(written)] if written and written in text else ""

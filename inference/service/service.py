@@ -134,4 +134,5 @@ def _load_settings(settings: ServiceSettings) -> LoadSettings:
         max_sequences=settings.max_sequences,
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
+        share_system_prompts=settings.share_system_prompts,
     )

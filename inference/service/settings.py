@@ -24,6 +24,7 @@ class ServiceSettings:
     threads: int = 0
     gpu_layers: int = -1
     idle_unload_seconds: int = 900
+    share_system_prompts: bool = True
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
 
@@ -45,6 +46,12 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
             default=getattr(defaults, name),
             help=meaning,
         )
+    parser.add_argument(
+        "--private-system-prompts",
+        dest="share_system_prompts",
+        action="store_false",
+        help="compute the same system prompt anew for each user",
+    )
     return ServiceSettings(**vars(parser.parse_args(arguments)))
 
 

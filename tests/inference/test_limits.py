@@ -5,7 +5,7 @@ import math
 import pytest
 
 from inference.errors import InvalidRequest
-from inference.limits import RANGES, check_messages, check_sampling
+from inference.limits import RANGES, check_messages, check_sampling, check_vocabulary
 from inference.types import ChatMessage, SamplingParams
 
 
@@ -32,6 +32,28 @@ def test_a_value_beyond_its_bound_is_refused_by_name(field: str):
 def test_stop_sequences_have_bounds(stop: tuple[str, ...]):
     with pytest.raises(InvalidRequest, match="stop"):
         check_sampling(SamplingParams(stop=stop))
+
+
+@pytest.mark.parametrize(
+    "biases", [((1, 100.1),), ((1, -101.0),), ((1, math.nan),), ((1, 0.0),) * 1025]
+)
+def test_biases_have_bounds(biases: tuple[tuple[int, float], ...]):
+    with pytest.raises(InvalidRequest, match=r"bias"):
+        check_sampling(SamplingParams(logit_bias=biases))
+
+
+def test_biases_at_their_bounds_are_taken():
+    check_sampling(SamplingParams(logit_bias=((1, 100.0), (2, -100.0)) * 512))
+
+
+@pytest.mark.parametrize("token", [-1, 60, 10**12])
+def test_a_bias_for_a_token_that_the_model_does_not_have_is_refused(token: int):
+    with pytest.raises(InvalidRequest, match="go from 0 to 59"):
+        check_vocabulary(SamplingParams(logit_bias=((token, 1.0),)), vocabulary_size=60)
+
+
+def test_a_bias_for_the_first_and_the_last_token_is_taken():
+    check_vocabulary(SamplingParams(logit_bias=((0, 1.0), (59, 1.0))), vocabulary_size=60)
 
 
 def test_a_conversation_without_messages_is_refused():

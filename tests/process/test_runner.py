@@ -10,6 +10,7 @@ import pytest
 
 from inference.messages import Heartbeat, LoadFailed, LoadModel, LoadProgress, LoadSettings
 from inference.types import (
+    ChatMessage,
     Delta,
     Event,
     Failed,
@@ -230,6 +231,55 @@ def test_a_value_out_of_bounds_is_refused_and_the_next_request_is_answered(scrip
 
     assert failed(events).error.code == "invalid_request"
     assert text_of(scripted.complete("Hello")) == TEXT
+
+
+def test_a_bias_for_a_token_that_is_not_there_is_refused_before_any_compute(scripted):
+    events = scripted.complete("Hi", SamplingParams(logit_bias=((10**6, 1.0),)))
+
+    (failed,) = events
+    assert isinstance(failed, Failed)
+    assert "token 1,000,000" in failed.error.message
+
+
+def test_all_samplers_together_give_the_text_of_a_model_that_knows_what_to_say(scripted):
+    sampling = SamplingParams(
+        typical_p=0.9,
+        dynatemp_range=0.2,
+        repeat_penalty=1.1,
+        presence_penalty=0.1,
+        dry_multiplier=0.1,
+        xtc_probability=0.5,
+        logit_bias=((0, -5.0),),
+    )
+
+    assert text_of(scripted.complete("Hi", sampling)) == TEXT
+
+
+def chat(system: str, question: str) -> tuple[ChatMessage, ...]:
+    return (ChatMessage("system", system), ChatMessage("user", question))
+
+
+def cached_tokens(runner: RunnerProcess, name: str) -> int:
+    end = runner.of(name)[-1]
+    assert isinstance(end, Finished)
+    return end.usage.cached_tokens
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_a_system_prompt_is_computed_once_for_all_users_if_they_may_share(models, shares):
+    system, path = "You are an owl. " * 8, write_random_model(models / "shared.gguf", seed=SEED)
+    with running(path, share_system_prompts=shares) as runner:
+        for user in ("ada", "grace"):
+            runner.start_chat(user, chat(system, "Why? " * 20), GREEDY, user=user)
+        runner.read_to_end("ada", "grace")
+        runner.start_chat("again", chat(system, "Why? " * 20), GREEDY, user="ada")
+        runner.read_to_end("again")
+
+        public = len(f"·system\n{system}·\n·user\n") if shares else 0
+        assert cached_tokens(runner, "ada") == 0
+        assert cached_tokens(runner, "grace") == public
+        assert cached_tokens(runner, "again") > public + len("Why? " * 20)
+        assert runner.text("ada") == runner.text("grace") == runner.text("again")
 
 
 def test_the_models_own_template_makes_the_prompt(models):

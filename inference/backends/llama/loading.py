@@ -22,6 +22,9 @@ from inference.types import ModelSpec
 
 # One step's tokens. On a GPU an abort is only seen between micro-batches.
 TOKEN_BUDGET = 512
+# Ended chats stay in slots of their own. llama.cpp wants room for the logits of each: some 20 MB for
+# these with a vocabulary of 150,000.
+SLOTS = 32
 
 
 def load_model(
@@ -34,11 +37,18 @@ def load_model(
     if not model:
         raise ModelLoadFailed(log.failure_sentence())
     window = _context_window(model, spec, settings)
-    context = llama_cpp.llama_init_from_model(model, _context_params(window, settings))
+    params = _context_params(window, _num_slots(model, settings), settings)
+    context = llama_cpp.llama_init_from_model(model, params)
     if not context:
         raise ModelLoadFailed(log.failure_sentence())
     device = device_name(log.offloaded_layers)
-    loaded = LlamaModel(model, context, context_window=window, device=device)
+    loaded = LlamaModel(
+        model,
+        context,
+        context_window=window,
+        max_sequences=settings.max_sequences,
+        device=device,
+    )
     _prove(loaded)
     return loaded
 
@@ -78,17 +88,24 @@ def _context_window(model: object, spec: ModelSpec, settings: LoadSettings) -> i
     return min(wanted, trained) if trained > 0 else wanted
 
 
-def _context_params(window: int, settings: LoadSettings) -> object:
+def _context_params(window: int, num_slots: int, settings: LoadSettings) -> object:
     """One KV cache of `window` cells for all sequences. Logits are only ever wanted for the last
     token of each, which spares a buffer of the whole vocabulary for every token of a batch."""
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = window
     params.n_batch = params.n_ubatch = TOKEN_BUDGET
-    params.n_seq_max = params.n_outputs_max = settings.max_sequences
+    params.n_seq_max = params.n_outputs_max = num_slots
     params.kv_unified = True
     params.n_threads = params.n_threads_batch = settings.threads or probe_cpu().physical_cores
     params.no_perf = True
     return params
+
+
+def _num_slots(model: object, settings: LoadSettings) -> int:
+    """A recurrent model keeps a whole state for each."""
+    if llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model):
+        return settings.max_sequences
+    return max(settings.max_sequences, SLOTS)
 
 
 def _prove(model: LlamaModel) -> None:

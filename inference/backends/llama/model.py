@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import llama_cpp
 import numpy as np
-import numpy.typing as npt
 
 from inference.backends.base import BatchEntry, DecodeResult
 from inference.backends.llama.batch import Batch
+from inference.backends.llama.candidates import Logits
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
 from inference.types import SamplingParams
@@ -31,7 +31,15 @@ class LlamaModel:
     for each node of the graph, and a Python function would take the GIL each time.
     """
 
-    def __init__(self, model: object, context: object, *, context_window: int, device: str) -> None:
+    def __init__(
+        self,
+        model: object,
+        context: object,
+        *,
+        context_window: int,
+        max_sequences: int,
+        device: str,
+    ) -> None:
         self._model = model
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
@@ -43,13 +51,19 @@ class LlamaModel:
         self.eos_text = self._vocabulary.text(self._vocabulary.eos)
         self.decode_seconds = math.inf
         self.num_cells = int(llama_cpp.llama_n_ctx(context))
-        self.max_sequences = int(llama_cpp.llama_n_seq_max(context))
+        self.max_sequences = max_sequences
+        self.num_slots = int(llama_cpp.llama_n_seq_max(context))
         self.token_budget = int(llama_cpp.llama_n_batch(context))
         self._batch = Batch(self.token_budget)
+        self._logits_type = ctypes.c_float * self._vocabulary.size
         self._interrupt = ctypes.create_string_buffer(2)
         strlen = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p).value
         self._is_interrupted = llama_cpp.ggml_abort_callback(strlen)
         llama_cpp.llama_set_abort_callback(context, self._is_interrupted, self._interrupt)
+
+    @property
+    def vocabulary_size(self) -> int:
+        return self._vocabulary.size
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -65,7 +79,7 @@ class LlamaModel:
         return self._vocabulary.is_end(token)
 
     def make_sampler(self, sampling: SamplingParams) -> LlamaSampler:
-        return LlamaSampler(sampling)
+        return LlamaSampler(sampling, self._vocabulary)
 
     def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult:
         self._batch.fill(batch)
@@ -74,14 +88,18 @@ class LlamaModel:
 
     def sample(self, index: int, sampler: Sampler) -> int:
         assert isinstance(sampler, LlamaSampler)
-        place = self._batch.last_index(index)
-        return int(llama_cpp.llama_sampler_sample(sampler.chain, self._context, place))
+        logits = self.logits(index)
+        assert logits is not None, "the last batch did not ask for this entry's logits"
+        return sampler.choose(logits)
 
-    def logits(self, index: int) -> npt.NDArray[np.float32] | None:
+    def logits(self, index: int) -> Logits | None:
         """Of entry `index` of the last batch; None if the model gives none. Valid until the next."""
         place = self._batch.last_index(index)
         pointer = llama_cpp.llama_get_logits_ith(self._context, place)
-        return np.ctypeslib.as_array(pointer, (self._vocabulary.size,)) if pointer else None
+        if not pointer:
+            return None
+        address = ctypes.addressof(pointer.contents)
+        return np.frombuffer(memoryview(self._logits_type.from_address(address)), np.float32)
 
     def forget(self, slot: int, *, position: int = 0) -> bool:
         was_dropped = bool(llama_cpp.llama_memory_seq_rm(self._memory, slot, position, -1))
@@ -95,12 +113,15 @@ class LlamaModel:
         llama_cpp.llama_memory_seq_rm(self._memory, other, 0, -1)
         return False
 
+    def length(self, slot: int) -> int:
+        """Tokens up to the last that the slot holds."""
+        return int(llama_cpp.llama_memory_seq_pos_max(self._memory, slot)) + 1
+
     def _holds(self, slot: int, length: int) -> bool:
         """All of its first `length` tokens and no more: a sliding window may have lost the first,
         and a recurrent state can't be cut."""
         first = int(llama_cpp.llama_memory_seq_pos_min(self._memory, slot))
-        last = int(llama_cpp.llama_memory_seq_pos_max(self._memory, slot))
-        return (first, last) == (0, length - 1)
+        return (first, self.length(slot)) == (0, length)
 
     def interrupt(self) -> None:
         self._interrupt[0] = b"!"

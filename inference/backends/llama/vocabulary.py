@@ -15,12 +15,12 @@ class Vocabulary:
     """`tokenize` may be called from any thread, the rest from one at a time."""
 
     def __init__(self, model: object) -> None:
-        self._vocab = llama_cpp.llama_model_get_vocab(model)
+        self.handle = llama_cpp.llama_model_get_vocab(model)
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
-        self.size = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
-        self.bos = int(llama_cpp.llama_vocab_bos(self._vocab))
-        self.eos = int(llama_cpp.llama_vocab_eos(self._vocab))
-        self._adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+        self.size = int(llama_cpp.llama_vocab_n_tokens(self.handle))
+        self.bos = int(llama_cpp.llama_vocab_bos(self.handle))
+        self.eos = int(llama_cpp.llama_vocab_eos(self.handle))
+        self._adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self.handle))
 
     def tokenize(self, text: str) -> array[int]:
         data = text.encode("utf-8", "replace")
@@ -43,10 +43,10 @@ class Vocabulary:
         """How a template writes the token; "" where the model has none."""
         if token < 0:
             return ""
-        return str(llama_cpp.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace"))
+        return str(llama_cpp.llama_vocab_get_text(self.handle, token).decode("utf-8", "replace"))
 
     def is_end(self, token: int) -> bool:
-        return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
+        return bool(llama_cpp.llama_vocab_is_eog(self.handle, token))
 
     def _with_bos(self, tokens: array[int]) -> array[int]:
         """A template usually writes BOS itself; twice is as wrong as not at all."""
@@ -58,10 +58,10 @@ class Vocabulary:
         room = len(tokens)
         buffer = (ctypes.c_int32 * room).from_buffer(tokens)
         return int(
-            llama_cpp.llama_tokenize(self._vocab, data, len(data), buffer, room, False, True)
+            llama_cpp.llama_tokenize(self.handle, data, len(data), buffer, room, False, True)
         )
 
     def _piece_into(self, buffer: ctypes.Array[ctypes.c_char], token: int) -> int:
         return int(
-            llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            llama_cpp.llama_token_to_piece(self.handle, token, buffer, len(buffer), 0, False)
         )

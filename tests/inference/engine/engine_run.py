@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence as Tokens
 
 from inference.engine.engine import Announced, Engine, Prepared
-from inference.engine.sequence import Sequence
+from inference.engine.sequence import Prompt, Sequence
 from inference.types import TERMINAL, Delta, Event, Finished, SamplingParams
 from tests.inference.engine.scripted_model import ScriptedModel
 
@@ -24,9 +24,17 @@ class EngineRun:
         params = SamplingParams(**sampling)  # type: ignore[arg-type]
         self.engine.post(Announced(Sequence(name, self.now, params, user)))
 
-    def start(self, name: str, prompt: Tokens[int], *, user: str = "", **sampling: object) -> None:
+    def start(
+        self,
+        name: str,
+        prompt: Tokens[int],
+        *,
+        user: str = "",
+        num_public: int = 0,
+        **sampling: object,
+    ) -> None:
         self.announce(name, user=user, **sampling)
-        self.engine.post(Prepared(name, array("i", prompt)))
+        self.engine.post(Prepared(name, Prompt(array("i", prompt), num_public)))
 
     def step(self) -> bool:
         is_going = self.engine.step()
@@ -45,7 +53,7 @@ class EngineRun:
         else:
             raise AssertionError("the engine never came to rest")
         assert self.engine.num_running == self.engine.num_waiting == 0
-        assert self.model.num_cached_tokens == self.engine.scheduler.num_resident_tokens
+        assert self.model.num_cached_tokens == self.engine.scheduler.num_taken_cells
         assert all(sampler.is_closed for sampler in self.model.samplers)
 
     def of(self, name: str) -> list[Event]:

@@ -22,9 +22,7 @@ class HashingModel(ScriptedModel):
         outcome = self.before_decode() or self._outcome(batch)
         done = batch if outcome is DecodeResult.DONE else batch[: (len(batch) + 1) // 2]
         for entry in done:
-            cached = self.cache.setdefault(entry.slot, [])
-            assert len(cached) == entry.position
-            cached.extend(entry.tokens)
+            self.hold(entry)
         return outcome
 
     def sample(self, index: int, sampler: object) -> int:

@@ -27,16 +27,24 @@ class ScriptedModel:
     bos_text = ""
     eos_text = ""
     device = "CPU"
+    vocabulary_size = 256
     decode_seconds = 0.001
 
     def __init__(
-        self, *, num_cells: int = 1000, max_sequences: int = 4, token_budget: int = 64
+        self,
+        *,
+        num_cells: int = 1000,
+        max_sequences: int = 4,
+        num_slots: int | None = None,
+        token_budget: int = 64,
     ) -> None:
         self.context_window = num_cells
         self.num_cells = num_cells
         self.max_sequences = max_sequences
+        self.num_slots = num_slots or max_sequences
         self.token_budget = token_budget
         self.cache: dict[int, list[int]] = {}
+        self.cells: dict[int, list[object]] = {}
         self.batches: list[list[BatchEntry]] = []
         self.samplers: list[ScriptedSampler] = []
         self.before_decode: Callable[[], DecodeResult | None] = lambda: None
@@ -46,7 +54,8 @@ class ScriptedModel:
 
     @property
     def num_cached_tokens(self) -> int:
-        return sum(map(len, self.cache.values()))
+        """Cells that are taken: what several slots share is there once."""
+        return len({cell for cells in self.cells.values() for cell in cells})
 
     def tokenize(self, text: str) -> array[int]:
         return array("i", list(text.encode()))
@@ -67,11 +76,15 @@ class ScriptedModel:
         if result is not None:
             return result
         for entry in batch:
-            cached = self.cache.setdefault(entry.slot, [])
-            assert len(cached) == entry.position, "a position was skipped or computed twice"
-            cached.extend(entry.tokens)
+            self.hold(entry)
         assert self.num_cached_tokens <= self.num_cells, "more cells than there are"
         return DecodeResult.INTERRUPTED if self.interrupted else DecodeResult.DONE
+
+    def hold(self, entry: BatchEntry) -> None:
+        cached = self.cache.setdefault(entry.slot, [])
+        assert len(cached) == entry.position, "a position was skipped or computed twice"
+        cached.extend(entry.tokens)
+        self.cells.setdefault(entry.slot, []).extend(object() for _ in entry.tokens)
 
     def sample(self, index: int, sampler: object) -> int:
         entry = self.batches[-1][index]
@@ -83,12 +96,15 @@ class ScriptedModel:
         if position and not self.forgets_parts:
             return False
         del self.cache.setdefault(slot, [])[position:]
+        del self.cells.setdefault(slot, [])[position:]
         return True
 
     def share(self, slot: int, other: int, *, length: int) -> bool:
         assert not self.cache.get(other), "sharing with a slot that is taken"
         if self.forgets_parts:
             self.cache[other] = self.cache[slot][:length]
+            self.cells[other] = self.cells[slot][:length]
+            assert len(self.cells[other]) == length, "sharing what is not computed"
         return self.forgets_parts
 
     def interrupt(self) -> None:

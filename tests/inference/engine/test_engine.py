@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from inference.backends.base import DecodeResult
 from inference.engine.engine import Announced, Engine, Prepared, Refused
-from inference.engine.sequence import Sequence
+from inference.engine.sequence import Prompt, Sequence
 from inference.errors import ContextWindowExceeded
 from inference.types import (
     TERMINAL,
@@ -45,7 +45,7 @@ class Harness:
     def start(self, name: str, prompt: str, **sampling: object) -> None:
         params = SamplingParams(**{"max_tokens": 5, **sampling})  # type: ignore[arg-type]
         self.engine.post(Announced(Sequence(name, 0.0, params)))
-        self.engine.post(Prepared(name, self.model.tokenize(prompt)))
+        self.engine.post(Prepared(name, Prompt(self.model.tokenize(prompt))))
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
         while not until() and self.engine.step():
@@ -185,7 +185,7 @@ def test_a_cancel_while_the_prompt_is_prepared_ends_it_once():
     harness = Harness()
     harness.engine.post(Announced(Sequence("one", 0.0)))
     harness.engine.cancel("one")
-    harness.engine.post(Prepared("one", harness.model.tokenize("a")))
+    harness.engine.post(Prepared("one", Prompt(harness.model.tokenize("a"))))
 
     harness.run()
 
@@ -204,7 +204,7 @@ def test_a_cancel_in_decode_frees_the_slot_and_leaves_the_others_unchanged():
 
     assert harness.text("one") == "bcde"
     assert harness.text("two") == "lmnopqrstu"
-    assert harness.model.num_cached_tokens == harness.engine.scheduler.num_resident_tokens
+    assert harness.model.num_cached_tokens == harness.engine.scheduler.num_taken_cells
     assert all(sampler.is_closed for sampler in harness.model.samplers)
 
 

@@ -14,7 +14,13 @@ from tests.inference.engine.engine_run import EngineRun
 from tests.inference.engine.hashing_model import HashingModel
 
 NUM_TOKENS = 30
-PROMPTS = {"owl": "Tell me of owls.", "why": "Why?", "long": "x" * 150, "last": "And the moon?"}
+SYSTEM = "You are an owl and know the night. Be kind. "
+PROMPTS = {
+    "owl": SYSTEM + "Tell me of owls.",
+    "why": "Why?",
+    "long": SYSTEM + "x" * 150,
+    "last": SYSTEM + "And the moon?",
+}
 
 happenings = st.sampled_from(
     ["nothing", "nothing", "cancel", "interrupt", DecodeResult.CACHE_FULL, DecodeResult.INTERRUPTED]
@@ -24,7 +30,8 @@ happenings = st.sampled_from(
 def run_of(model: HashingModel) -> EngineRun:
     run = EngineRun(model)
     for name, prompt in PROMPTS.items():
-        run.start(name, model.tokenize(prompt), max_tokens=NUM_TOKENS)
+        public = len(SYSTEM) if prompt.startswith(SYSTEM) else 0
+        run.start(name, model.tokenize(prompt), user=name, num_public=public, max_tokens=NUM_TOKENS)
     return run
 
 
@@ -40,7 +47,7 @@ def test_text_is_the_same_in_any_company(max_sequences):
 
 
 @pytest.mark.parametrize("forgets_parts", [True, False])
-@given(num_cells=st.integers(200, 330), script=st.lists(happenings, max_size=40), data=st.data())
+@given(num_cells=st.integers(230, 400), script=st.lists(happenings, max_size=40), data=st.data())
 def test_text_is_the_same_whatever_happens_around_it(
     forgets_parts: bool, num_cells: int, script: list[str], data: Any
 ):
@@ -76,12 +83,15 @@ def test_text_is_the_same_whatever_happens_around_it(
             assert run.end(name).usage.completion_tokens == NUM_TOKENS
 
 
-@given(data=st.data(), num_cells=st.integers(200, 500), max_sequences=st.integers(1, 4))
+@given(data=st.data(), num_cells=st.integers(300, 500), max_sequences=st.integers(1, 4))
 def test_chats_that_go_on_say_what_they_would_say_without_a_history(
     data: Any, num_cells: int, max_sequences: int
 ):
     """Turns of three chats of two users in any order; each prompt is the whole chat so far."""
-    model = HashingModel(num_cells=num_cells, max_sequences=max_sequences)
+    num_slots = data.draw(st.integers(max_sequences, 6))
+    model = HashingModel(
+        num_cells=num_cells, max_sequences=max_sequences, num_slots=num_slots, token_budget=24
+    )
     model.forgets_parts = data.draw(st.booleans())
     run = EngineRun(model)
     chats = {"ada 1": "You are kind. ", "ada 2": "You are kind. No? ", "grace": "You are kind. "}
@@ -91,7 +101,8 @@ def test_chats_that_go_on_say_what_they_would_say_without_a_history(
         for chat in asked:
             chats[chat] += data.draw(st.sampled_from(["Why?", "And the owls of the moon?"]))
             prompt = model.tokenize(chats[chat])
-            run.start(f"{chat} {turn}", prompt, user=chat.split()[0], max_tokens=8)
+            user = chat.split()[0]
+            run.start(f"{chat} {turn}", prompt, user=user, num_public=14, max_tokens=8)
         run.finish()
         for chat in asked:
             assert run.text(f"{chat} {turn}") == model.completion(chats[chat], 8)

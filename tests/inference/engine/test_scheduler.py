@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engine.pace import PrefillPace
-from inference.engine.residents import common_length
+from inference.engine.prefix import common_length
 from inference.engine.scheduler import Chunk, Scheduler
-from inference.engine.sequence import Sequence, SequenceStatus
+from inference.engine.sequence import Prompt, Sequence, SequenceStatus
 
 
 class Cache:
@@ -36,11 +36,16 @@ class Cache:
 
 
 def make_scheduler(
-    *, num_cells: int = 1000, max_sequences: int = 4, token_budget: int = 64
+    *,
+    num_cells: int = 1000,
+    max_sequences: int = 4,
+    num_slots: int | None = None,
+    token_budget: int = 64,
 ) -> tuple[Scheduler, Cache]:
     cache = Cache()
     scheduler = Scheduler(
         num_cells=num_cells,
+        num_slots=num_slots or max_sequences,
         max_sequences=max_sequences,
         token_budget=token_budget,
         pace=PrefillPace(largest=token_budget, decode_seconds=0.0001),
@@ -50,27 +55,33 @@ def make_scheduler(
 
 
 def added(
-    scheduler: Scheduler, name: str, num_tokens: int, *, first: int | None = None, user: str = ""
+    scheduler: Scheduler,
+    name: str,
+    num_tokens: int,
+    *,
+    first: int | None = None,
+    user: str = "",
+    num_public: int = 0,
 ) -> Sequence:
     """Prompts have nothing in common unless they have the same `first` token."""
     first = zlib.crc32(name.encode()) % 1_000_000 * 1000 if first is None else first
     sequence = Sequence(name, 0.0, user=user)
-    sequence.take_prompt(array("i", range(first, first + num_tokens)))
+    sequence.take_prompt(Prompt(array("i", range(first, first + num_tokens)), num_public))
     scheduler.add(sequence)
     return sequence
 
 
-def computed(chunks: list[Chunk]) -> dict[str, int]:
+def computed(scheduler: Scheduler, chunks: list[Chunk]) -> dict[str, int]:
     """Carry the step out: everything is computed, and who completes gets a token."""
     for chunk in chunks:
-        chunk.sequence.num_computed_tokens = chunk.end
+        scheduler.computed(chunk)
         if chunk.completes:
             chunk.sequence.append(1, b"x", now=0.0)
     return {chunk.sequence.sequence_id: chunk.end - chunk.start for chunk in chunks}
 
 
 def step(scheduler: Scheduler) -> dict[str, int]:
-    counts = computed(scheduler.schedule())
+    counts = computed(scheduler, scheduler.schedule())
     scheduler.check_integrity()
     return counts
 
@@ -298,6 +309,101 @@ def test_a_cache_fuller_than_counted_loses_its_residents_first():
     assert not scheduler.free_cells()
 
 
+# -- what several prompts begin with --------------------------------------------------------------
+
+
+def test_a_beginning_that_is_just_being_computed_is_waited_for():
+    scheduler, cache = make_scheduler(token_budget=64)
+    added(scheduler, "first", 100, first=100)
+    second = added(scheduler, "second", 110, first=100)
+
+    assert step(scheduler) == {"first": 64}
+    assert step(scheduler) == {"first": 36}
+    assert step(scheduler) == {"first": 1, "second": 10}
+    assert second.cached_tokens == 100
+    assert cache.shared == [(0, 1, 100)]
+
+
+def test_who_waits_for_a_beginning_that_never_comes_computes_it_itself():
+    scheduler, _ = make_scheduler(token_budget=64)
+    first = added(scheduler, "first", 100, first=100)
+    added(scheduler, "second", 110, first=100)
+    step(scheduler)
+
+    scheduler.remove(first, stays=False)
+
+    assert step(scheduler) == {"second": 64}
+
+
+def test_a_short_common_beginning_is_not_waited_for():
+    scheduler, _ = make_scheduler(token_budget=64)
+    added(scheduler, "first", 31, first=100)
+
+    other = added(scheduler, "other", 40, first=100)
+    other.tokens[31:] = array("i", range(9))
+
+    assert step(scheduler) == {"first": 31, "other": 33}
+
+
+def test_nobody_waits_where_the_cache_cannot_share():
+    scheduler, cache = make_scheduler(token_budget=64)
+    cache.can_be_cut = False
+    ended(scheduler, "turn", 40, first=100)
+    running = added(scheduler, "shorter", 30, first=100)
+    step(scheduler)
+    scheduler.remove(running)
+    added(scheduler, "first", 50, first=5000)
+
+    added(scheduler, "second", 60, first=5000)
+
+    assert step(scheduler) == {"first": 50, "second": 14}
+
+
+def test_users_share_what_none_of_them_wrote_and_no_more():
+    scheduler, cache = make_scheduler(token_budget=200)
+    added(scheduler, "ada's", 100, first=100, user="ada", num_public=60)
+    step(scheduler)
+
+    grace = added(scheduler, "grace's", 100, first=100, user="grace", num_public=70)
+
+    assert step(scheduler) == {"ada's": 1, "grace's": 40}
+    assert grace.cached_tokens == 60
+    assert cache.shared == [(0, 1, 60)]
+
+
+def test_a_resident_of_another_user_keeps_what_that_one_wrote():
+    scheduler, cache = make_scheduler(token_budget=200)
+    ended(scheduler, "ada's", 100, first=100, user="ada", num_public=60)
+
+    added(scheduler, "grace's", 100, first=100, user="grace", num_public=60)
+
+    assert step(scheduler) == {"grace's": 40}
+    assert (cache.cut, cache.shared) == ([], [(0, 1, 60)])
+
+
+def test_shared_cells_are_counted_once():
+    scheduler, _ = make_scheduler(num_cells=300, token_budget=300)
+    for number in range(4):
+        prompt = added(scheduler, str(number), 130, first=100)
+        prompt.tokens[120:] = array("i", [number] * 10)
+
+    assert step(scheduler) == {"0": 130}
+    assert step(scheduler) == {"0": 1, "1": 10, "2": 10, "3": 10}
+    assert scheduler.num_taken_cells == 161
+
+
+def test_ended_chats_have_slots_beside_those_that_run():
+    scheduler, cache = make_scheduler(max_sequences=1, num_slots=3)
+    for number in range(3):
+        ended(scheduler, str(number), 40, first=1000 * number)
+
+    for number in range(3):
+        ended(scheduler, f"{number} again", 60, first=1000 * number)
+
+    assert cache.released == []
+    assert len(cache.cut) == 3
+
+
 @given(
     one=st.lists(st.integers(0, 2), max_size=30),
     other=st.lists(st.integers(0, 2), max_size=30),
@@ -332,7 +438,7 @@ def test_every_sequence_comes_to_its_end_with_each_token_computed(
         if not chunks:
             break
         assert sum(chunk.end - chunk.start for chunk in chunks) <= token_budget
-        computed(chunks)
+        computed(scheduler, chunks)
         scheduler.check_integrity()
         for chunk in chunks:
             if chunk.sequence.completion_tokens >= wanted[chunk.sequence.sequence_id]:

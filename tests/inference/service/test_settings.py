@@ -26,6 +26,12 @@ def test_every_number_can_be_given():
     )
 
 
+def test_system_prompts_can_be_kept_apart():
+    settings = parse_settings(["--socket", "s", "--private-system-prompts"])
+
+    assert not settings.share_system_prompts
+
+
 def test_a_number_out_of_bounds_is_refused_with_its_bound(capsys):
     with pytest.raises(SystemExit):
         parse_settings(["--socket", "s", "--max-sequences", "0"])

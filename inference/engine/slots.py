@@ -1,0 +1,137 @@
+"""The KV cache as the scheduler sees it: slots to be taken, what is left in them, cells that are free.
+
+A slot is free, or a running sequence's, or a resident's. Pure bookkeeping but for the calls that
+tell the model which tokens stay; owned by the scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Sequence as Collection
+from typing import Protocol
+
+from inference.engine.cells import Cells
+from inference.engine.prefix import Holder, Match, best_match
+from inference.engine.residents import Resident, Residents
+
+
+class KVCache(Protocol):
+    """The part of a `LoadedModel` that is told which tokens stay."""
+
+    def forget(self, slot: int, *, position: int = 0) -> bool: ...
+
+    def share(self, slot: int, other: int, *, length: int) -> bool: ...
+
+
+class Slots:
+    """`can_share` False: the model has refused to keep a part of what a slot holds."""
+
+    def __init__(self, *, num_slots: int, num_cells: int, cache: KVCache) -> None:
+        self.num_cells = num_cells
+        self.can_share = True
+        self._num_slots = num_slots
+        self._cache = cache
+        self._free = list(range(num_slots - 1, -1, -1))
+        self._residents = Residents()
+        self._cells = Cells()
+
+    @property
+    def has_room(self) -> bool:
+        """There is a slot that nobody computes in."""
+        return bool(self._free or self._residents)
+
+    @property
+    def has_residents(self) -> bool:
+        return len(self._residents) > 0
+
+    def num_taken(self, slots: Iterable[int]) -> int:
+        """Cells, without those that only residents hold."""
+        return self._cells.num_taken(slots)
+
+    def num_taken_by_all(self) -> int:
+        return self._cells.num_taken(range(self._num_slots))
+
+    @property
+    def lengths(self) -> list[int]:
+        return [self._cells.length(slot) for slot in range(self._num_slots)]
+
+    def find(self, prompt: Holder, running: Collection[Holder]) -> Match | None:
+        """What of a prompt is in the cache already. Where nothing can be shared, a resident's slot may
+        still be taken over."""
+        holders: list[Holder] = [*self._residents, *(running if self.can_share else ())]
+        return best_match(prompt, holders)
+
+    def take(self, prompt: Holder, match: Match | None) -> tuple[int, int]:
+        """A slot for the prompt, and how many of its first tokens are in it."""
+        if match is None:
+            return self._empty(), 0
+        resident = match.holder
+        if isinstance(resident, Resident):
+            is_own = match.is_most and resident.user == prompt.user
+            if is_own or (not self._free and len(self._residents) == 1):
+                return self._taken_over(resident, match.length)
+            self._residents.use(resident)
+        slot = self._empty(but=match.holder)
+        self.can_share = self._cache.share(match.holder.slot, slot, length=match.length)
+        if not self.can_share:
+            return slot, 0
+        self._cells.share(match.holder.slot, slot, length=match.length)
+        return slot, match.length
+
+    def extend(self, slot: int, num_tokens: int) -> None:
+        """These were computed."""
+        self._cells.extend(slot, num_tokens)
+
+    def cut(self, slot: int, *, length: int) -> int:
+        """Drop what follows the first `length` tokens; returns how many stay, which are none where
+        the model can't drop a part."""
+        if length and self._cache.forget(slot, position=length):
+            self._cells.cut(slot, length=length)
+            return length
+        self.can_share = self.can_share and not length
+        self._cache.forget(slot)
+        self._cells.cut(slot, length=0)
+        return 0
+
+    def release(self, slot: int) -> None:
+        self.cut(slot, length=0)
+        self._free.append(slot)
+
+    def keep(self, ended: Holder) -> None:
+        """Its slot becomes a resident's."""
+        tokens = ended.tokens[: ended.num_computed_tokens]
+        self._residents.keep(Resident(ended.slot, tokens, ended.user, ended.num_public_tokens))
+
+    def make_room(self, num_needed: int) -> None:
+        """Residents leave until so many cells are free, or none is left."""
+        while self._residents and self.num_taken_by_all() + num_needed > self.num_cells:
+            self._evict()
+
+    def evict_all(self) -> None:
+        while self._residents:
+            self._evict()
+
+    def check_integrity(self, running: Collection[Holder]) -> None:
+        """For tests: nothing is counted twice, nothing is lost."""
+        holders: list[Holder] = [*running, *self._residents]
+        slots = [one.slot for one in holders]
+        assert sorted([*slots, *self._free]) == list(range(self._num_slots))
+        for one in holders:
+            assert self._cells.length(one.slot) == one.num_computed_tokens
+        assert all(self._cells.length(slot) == 0 for slot in self._free)
+
+    def _taken_over(self, resident: Resident, length: int) -> tuple[int, int]:
+        """The resident's own slot, without what the prompt does not begin with."""
+        self._residents.take(resident)
+        return resident.slot, self.cut(resident.slot, length=length)
+
+    def _empty(self, *, but: object = None) -> int:
+        if not self._free:
+            self._evict(but=but)
+        return self._free.pop()
+
+    def _evict(self, *, but: object = None) -> None:
+        oldest = self._residents.oldest(but=but)
+        assert oldest is not None, "admitted without a slot"
+        self._residents.take(oldest)
+        self.release(oldest.slot)

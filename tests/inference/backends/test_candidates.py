@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.backends.llama.candidates import BLOCK, all_tokens, largest
+
+SIZE = 40 * BLOCK + 17
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 60),
+    also=st.sets(st.integers(0, SIZE - 1), max_size=5),
+    levels=st.sampled_from([3, 50, 1_000_000]),
+)
+def test_the_largest_are_among_them(seed: int, count: int, also: set[int], levels: int):
+    """`levels`: with few of them, many logits are equal."""
+    logits = np.random.default_rng(seed).integers(0, levels, SIZE).astype(np.float32)
+
+    found = largest(logits, count, also=also)
+
+    assert also <= set(found["id"].tolist())
+    assert sorted(found["logit"])[-count:] == sorted(logits)[-count:]
+    assert (found["logit"] == logits[found["id"]]).all()
+
+
+def test_they_are_few():
+    logits = np.random.default_rng(0).standard_normal(150_000).astype(np.float32)
+
+    assert 40 <= len(largest(logits, 40)) < 60
+
+
+@pytest.mark.parametrize("count", [0, SIZE // BLOCK, 10**6])
+def test_where_it_is_not_worth_it_there_are_all(count: int):
+    logits = np.arange(SIZE, dtype=np.float32)
+
+    assert (largest(logits, count) == all_tokens(logits)).all()
+
+
+def test_logits_that_are_no_numbers_leave_all():
+    logits = np.full(SIZE, np.nan, np.float32)
+
+    assert len(largest(logits, 5)) == SIZE
