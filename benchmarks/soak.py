@@ -3,9 +3,8 @@
     python -m benchmarks.soak --minutes 10
 
 Some share a system prompt, some go on with a chat, some ask what is refused, some cancel at any
-moment, some send long prompts. A text is right if it is the one that its prompt has alone; only
-prompts are used whose best token leads clearly all along, as batches of another size round
-otherwise. In the end nothing may be left over: no sequence, no cell, no memory.
+moment, some send long prompts. A text is right if it is the one that its prompt has alone. In the
+end nothing may be left over: no sequence, no cell, no memory.
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from benchmarks.engine_loop import empty_cache
 from benchmarks.serving.server import resident_bytes
-from inference.backends.base import BatchEntry
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.engine.engine import Announced, Engine, Prepared, Refused
@@ -41,25 +38,15 @@ from inference.types import (
     ModelSpec,
     SamplingParams,
 )
+from tests.inference.backends.known_prompts import Known, KnownPrompts
 from tests.made_models import write_random_model
 
 CLIENTS = 20
 NUM_TOKENS = 12
-CLEAR_LEAD = 0.3
-SYSTEM = "You are an owl and you know the night, the mice and the moon. Be brief and be kind. " * 2
 GREEDY = SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS)
 SETTLE_SECONDS = 60.0
 # What the allocator keeps differs by this much from one moment to another.
 SLACK_BYTES = 20 * 10**6
-
-
-@dataclass(frozen=True)
-class Known:
-    """A prompt and the text that it has alone."""
-
-    tokens: array[int]
-    text: str
-    num_public: int
 
 
 @dataclass
@@ -156,43 +143,6 @@ class Soak:
             self.wrong.append(f"{client.text!r} instead of {right!r}")
 
 
-def known_prompts(model: LlamaModel, count: int, generator: random.Random) -> list[Known]:
-    """Short and long ones, with the system prompt and without, and some that go on with another."""
-    pool: list[Known] = []
-    while len(pool) < count:
-        has_system = generator.random() < 0.6
-        length = generator.choice([10, 30, 30, 100, 600])
-        words = "".join(generator.choices("owls and mice under the moon, why? ", k=length))
-        before = generator.choice(pool) if pool and generator.random() < 0.3 else None
-        begin = (SYSTEM if has_system else "").encode()
-        tokens = [*(before.tokens if before else begin), *words.encode()]
-        public = before.num_public if before else len(begin)
-        text = alone(model, tokens) if len(tokens) < 1200 else None
-        if text is not None:
-            pool.append(Known(array("i", tokens), text, public))
-    empty_cache(model)
-    return pool
-
-
-def alone(model: LlamaModel, prompt: list[int]) -> str | None:
-    """What follows greedily; None if some token did not lead clearly."""
-    model.forget(0)
-    tokens, position, text = array("i", prompt), 0, b""
-    for _ in range(NUM_TOKENS):
-        for start in range(0, len(tokens), model.token_budget):
-            chunk = tokens[start : start + model.token_budget]
-            model.decode([BatchEntry(0, position, chunk, start + len(chunk) == len(tokens))])
-            position += len(chunk)
-        logits = model.logits(0)
-        assert logits is not None
-        second, first = sorted(logits)[-2:]
-        if first - second < CLEAR_LEAD:
-            return None
-        tokens = array("i", [int(logits.argmax())])
-        text += model.piece(tokens[0])
-    return text.decode()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -203,7 +153,14 @@ def main() -> None:
         spec = ModelSpec(model_id="soak", name="soak", path=str(path))
         model = load_model(spec, LoadSettings(gpu_layers=0), lambda _: None)
     generator = random.Random(options.seed)
-    soak = Soak(model, known_prompts(model, 60, generator), generator)
+    prompts = KnownPrompts(
+        model,
+        num_tokens=NUM_TOKENS,
+        lengths=(10, 30, 100, 600),
+        longest=1200,
+        seed=options.seed,
+    )
+    soak = Soak(model, prompts.find(60), generator)
     soak.run(20)  # not counted: buffers and caches grow to their size
     before = resident_bytes(os.getpid())
     soak.run(60 * options.minutes)

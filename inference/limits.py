@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from inference.errors import InvalidRequest
+from inference.output_format import check_output_format
 from inference.types import ChatMessage, SamplingParams
 
 MAX_TOKENS = 1_048_576
@@ -53,6 +54,8 @@ def check_sampling(params: SamplingParams) -> None:
             raise InvalidRequest(f"“{field}” must be between {least:,} and {most:,}.", field=field)
     _check_stop(params.stop)
     _check_biases(params.logit_bias)
+    if params.output is not None:
+        check_output_format(params.output)
 
 
 def check_vocabulary(params: SamplingParams, *, vocabulary_size: int) -> None:

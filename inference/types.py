@@ -22,6 +22,15 @@ class ChatMessage(msgspec.Struct, frozen=True):
     content: str
 
 
+class OutputFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """What the whole completion has to look like: one of JSON that fits a schema (`{}`: any JSON), one
+    of some texts, or whatever a GBNF grammar says. Bounds: `inference.output_format`."""
+
+    json_schema: str = ""
+    choices: tuple[str, ...] = ()
+    grammar: str = ""
+
+
 class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen. `seed` None: a fresh one. `max_tokens` None: to the window's end.
 
@@ -53,6 +62,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
     logit_bias: tuple[tuple[int, float], ...] = ()
+    output: OutputFormat | None = None
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from inference.messages import LoadSettings
-from inference.types import ModelSpec, SamplingParams
+from inference.types import ModelSpec, OutputFormat, SamplingParams
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Sampler(Protocol):
 
 
 class LoadedModel(Protocol):
-    """A model in memory. All but `tokenize` and `interrupt` belong to the engine's thread.
+    """A model in memory. All but `tokenize`, `make_grammar` and `interrupt` belong to the engine's thread.
 
     `vocabulary_size`: tokens it knows; `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
     `max_sequences`: computed together; `num_slots`: what it keeps apart, running or not;
@@ -82,7 +82,13 @@ class LoadedModel(Protocol):
 
     def is_end(self, token: int) -> bool: ...
 
-    def make_sampler(self, sampling: SamplingParams) -> Sampler: ...
+    def make_grammar(self, wanted: OutputFormat) -> str:
+        """From any thread. Raises InvalidRequest for what this back end cannot hold to."""
+        ...
+
+    def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> Sampler:
+        """`grammar`: one that `make_grammar` made, or ""."""
+        ...
 
     def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult: ...
 

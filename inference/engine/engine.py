@@ -135,7 +135,7 @@ class Engine:
         if sequence is None or sequence.status is not SequenceStatus.PREPARING:
             return  # cancelled while its prompt was being prepared
         sequence.take_prompt(prompt)
-        sequence.sampler = self._model.make_sampler(sequence.sampling)
+        sequence.sampler = self._model.make_sampler(sequence.sampling, grammar=prompt.grammar)
         self.scheduler.add(sequence)
 
     def _report_positions(self) -> None:

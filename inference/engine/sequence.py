@@ -13,10 +13,12 @@ from inference.types import FinishReason, SamplingParams, Timings, Usage
 
 @dataclass(frozen=True)
 class Prompt:
-    """`num_public_tokens`: of its first tokens, those that stand before anything a user wrote."""
+    """`num_public_tokens`: of its first tokens, those that stand before anything a user wrote.
+    `grammar`: what the completion has to look like, as the back end made it; "": anything."""
 
     tokens: array[int]
     num_public_tokens: int = 0
+    grammar: str = ""
 
 
 class SequenceStatus(StrEnum):

@@ -36,7 +36,8 @@ class PromptMaker:
         window = self._model.context_window
         if len(tokens) >= window:
             raise ContextWindowExceeded.of(prompt_tokens=len(tokens), context_window=window)
-        return Prompt(tokens, self._num_public(tokens, text, messages))
+        grammar = self._model.make_grammar(sampling.output) if sampling.output else ""
+        return Prompt(tokens, self._num_public(tokens, text, messages), grammar)
 
     def _num_public(self, tokens: array[int], text: str, messages: Sequence[ChatMessage]) -> int:
         """Tokens before anything a user wrote: of the template and the system prompt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from inference.types import (
     Finished,
     FinishReason,
     ModelSpec,
+    OutputFormat,
     Prefill,
     Queued,
     SamplingParams,
@@ -253,6 +255,26 @@ def test_all_samplers_together_give_the_text_of_a_model_that_knows_what_to_say(s
     )
 
     assert text_of(scripted.complete("Hi", sampling)) == TEXT
+
+
+def test_json_is_all_that_a_model_says_that_is_told_to(arbitrary):
+    schema = '{"type": "object", "properties": {"kind": {"enum": ["owl", "mouse"]}}, "required": ["kind"]}'
+    sampling = SamplingParams(output=OutputFormat(json_schema=schema), max_tokens=200)
+
+    events = arbitrary.complete("Hi", sampling)
+
+    assert finished(events).reason is FinishReason.STOP
+    assert json.loads(text_of(events))["kind"] in ("owl", "mouse")
+
+
+@pytest.mark.parametrize(
+    "grammar", ["root ::= " + "(" * 60_000 + '"a"' + ")" * 60_000, "root ::= root"]
+)
+def test_a_grammar_that_would_end_the_process_or_says_nothing_is_refused(scripted, grammar):
+    events = scripted.complete("Hi", SamplingParams(output=OutputFormat(grammar=grammar)))
+
+    assert failed(events).error.code == "invalid_request"
+    assert text_of(scripted.complete("Hello")) == TEXT
 
 
 def chat(system: str, question: str) -> tuple[ChatMessage, ...]:

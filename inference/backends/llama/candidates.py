@@ -6,7 +6,7 @@ top-k keeps forty. So they are found first, by comparing the largest logit of ea
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,10 @@ def largest(logits: Logits, count: int, *, also: Collection[int] = ()) -> Candid
     if also:
         ids = np.union1d(ids, np.fromiter(also, np.int64))
     return _candidates(ids, logits[ids]) if len(ids) else all_tokens(logits)
+
+
+def only(tokens: Sequence[int]) -> Candidates:
+    return _candidates(np.array(tokens, np.int32), np.zeros(len(tokens), np.float32))
 
 
 def _candidates(ids: npt.NDArray[np.integer], logits: Logits) -> Candidates:

@@ -14,9 +14,10 @@ import numpy as np
 from inference.backends.base import BatchEntry, DecodeResult
 from inference.backends.llama.batch import Batch
 from inference.backends.llama.candidates import Logits
+from inference.backends.llama.grammar import grammar_of
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
-from inference.types import SamplingParams
+from inference.types import OutputFormat, SamplingParams
 
 if TYPE_CHECKING:
     from inference.backends.base import Sampler
@@ -78,8 +79,11 @@ class LlamaModel:
     def is_end(self, token: int) -> bool:
         return self._vocabulary.is_end(token)
 
-    def make_sampler(self, sampling: SamplingParams) -> LlamaSampler:
-        return LlamaSampler(sampling, self._vocabulary)
+    def make_grammar(self, wanted: OutputFormat) -> str:
+        return grammar_of(wanted, self._vocabulary)
+
+    def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> LlamaSampler:
+        return LlamaSampler(sampling, self._vocabulary, grammar=grammar)
 
     def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult:
         self._batch.fill(batch)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from collections import deque
 
 import llama_cpp
 
-from inference.backends.llama.candidates import Candidates, Logits, all_tokens, largest
+from inference.backends.llama.candidates import Candidates, Logits, all_tokens, largest, only
+from inference.backends.llama.grammar import ROOT
 from inference.backends.llama.vocabulary import Vocabulary
 from inference.types import SamplingParams
 
@@ -20,9 +22,15 @@ MIROSTAT_TOKENS = 100
 
 
 class LlamaSampler:
-    """Made for one sequence and closed with it, so its randomness is the same alone or batched."""
+    """Made for one sequence and closed with it, so its randomness is the same alone or batched.
 
-    def __init__(self, params: SamplingParams, vocabulary: Vocabulary) -> None:
+    A grammar looks at the text of every candidate, which costs. So a token is chosen first; only if
+    the grammar forbids it is another one chosen among all that it allows.
+    """
+
+    def __init__(
+        self, params: SamplingParams, vocabulary: Vocabulary, *, grammar: str = ""
+    ) -> None:
         self._params = params
         self._vocabulary = vocabulary
         self._seed = _seed(params.seed)
@@ -33,12 +41,18 @@ class LlamaSampler:
         )
         self._add_changes()
         self._add_choice()
+        self._grammar = _grammar(grammar, vocabulary) if grammar else None
 
     def choose(self, logits: Logits) -> int:
         """The next token. `logits`: one for each token of the vocabulary; they are not changed."""
-        if self._is_greedy and llama_cpp.llama_sampler_chain_n(self._chain) == 1:
-            return int(logits.argmax())
-        token = self._chosen(self._candidates(logits))
+        token = self._likeliest_or_drawn(logits)
+        if self._grammar is not None:
+            if not self._is_allowed(token):
+                allowed = self._allowed(logits)
+                if not len(allowed):
+                    return self._vocabulary.eos  # the grammar leads nowhere
+                token = _chosen(self._chain, allowed)
+            llama_cpp.llama_sampler_accept(self._grammar, token)
         llama_cpp.llama_sampler_accept(self._chain, token)
         self._recent.append(token)
         return token
@@ -48,6 +62,9 @@ class LlamaSampler:
         if self._chain is not None:
             llama_cpp.llama_sampler_free(self._chain)
             self._chain = None
+        if self._grammar is not None:
+            llama_cpp.llama_sampler_free(self._grammar)
+            self._grammar = None
 
     @property
     def _is_greedy(self) -> bool:
@@ -59,6 +76,21 @@ class LlamaSampler:
         penalties = (params.repeat_penalty, params.frequency_penalty, params.presence_penalty)
         return penalties != (1.0, 0.0, 0.0)
 
+    def _likeliest_or_drawn(self, logits: Logits) -> int:
+        if self._is_greedy and llama_cpp.llama_sampler_chain_n(self._chain) == 1:
+            return int(logits.argmax())
+        return _chosen(self._chain, self._candidates(logits))
+
+    def _is_allowed(self, token: int) -> bool:
+        candidates = only([token])
+        _apply(self._grammar, candidates)
+        return bool(candidates["logit"][0] > -math.inf)
+
+    def _allowed(self, logits: Logits) -> Candidates:
+        candidates = all_tokens(logits)
+        _apply(self._grammar, candidates)
+        return candidates[candidates["logit"] > -math.inf]
+
     def _candidates(self, logits: Logits) -> Candidates:
         """A token whose logit is changed may take the place of another, so each adds one."""
         params = self._params
@@ -67,14 +99,6 @@ class LlamaSampler:
             return all_tokens(logits)
         changed = self._biased.union(self._recent)
         return largest(logits, top_k + len(changed), also=changed)
-
-    def _chosen(self, candidates: Candidates) -> int:
-        pointer = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(llama_cpp.llama_token_data))
-        array = llama_cpp.llama_token_data_array(
-            data=pointer, size=len(candidates), selected=-1, sorted=False
-        )
-        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(array))
-        return int(array.data[array.selected].id)
 
     def _add_changes(self) -> None:
         """What changes logits; all of it looks at what was said before, or at single tokens."""
@@ -164,6 +188,26 @@ class LlamaSampler:
 
     def _add(self, sampler: object) -> None:
         llama_cpp.llama_sampler_chain_add(self._chain, sampler)
+
+
+def _chosen(chain: object, candidates: Candidates) -> int:
+    array = _apply(chain, candidates)
+    return int(array.data[array.selected].id)
+
+
+def _apply(sampler: object, candidates: Candidates) -> llama_cpp.llama_token_data_array:
+    pointer = ctypes.cast(candidates.ctypes.data, ctypes.POINTER(llama_cpp.llama_token_data))
+    array = llama_cpp.llama_token_data_array(
+        data=pointer, size=len(candidates), selected=-1, sorted=False
+    )
+    llama_cpp.llama_sampler_apply(sampler, ctypes.byref(array))
+    return array
+
+
+def _grammar(text: str, vocabulary: Vocabulary) -> object:
+    sampler = llama_cpp.llama_sampler_init_grammar(vocabulary.handle, text.encode(), ROOT)
+    assert sampler, "make_grammar has let a wrong grammar through"
+    return sampler
 
 
 def _seed(seed: int | None) -> int:

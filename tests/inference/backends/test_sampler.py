@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import llama_cpp
 import numpy as np
 import pytest
 
@@ -14,21 +12,8 @@ from inference.backends.llama.candidates import Logits, all_tokens
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
 from inference.types import SamplingParams
-from tests.made_models import write_random_model
 
-UNUSED_TOKENS = 20_000
 FLAT = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 1.0}
-
-
-@pytest.fixture(scope="module")
-def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vocabulary]:
-    path = tmp_path_factory.mktemp("vocabulary") / "large.gguf"
-    write_random_model(path, unused_tokens=UNUSED_TOKENS)
-    params = llama_cpp.llama_model_default_params()
-    params.vocab_only = True
-    model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
-    yield Vocabulary(model)
-    llama_cpp.llama_model_free(model)
 
 
 def steps(size: int, count: int = 40) -> list[Logits]:

@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Sequence
 
 from inference.backends.base import BatchEntry, DecodeResult
-from inference.types import SamplingParams
+from inference.types import OutputFormat, SamplingParams
 
 END = 0
 
@@ -66,7 +66,10 @@ class ScriptedModel:
     def is_end(self, token: int) -> bool:
         return token == END
 
-    def make_sampler(self, sampling: SamplingParams) -> ScriptedSampler:
+    def make_grammar(self, wanted: OutputFormat) -> str:
+        raise AssertionError("no test asks for it")
+
+    def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> ScriptedSampler:
         self.samplers.append(ScriptedSampler())
         return self.samplers[-1]
 

@@ -1,0 +1,135 @@
+"""The engine on a real model: whatever is computed together, in any order, each text is the one that
+its prompt has alone; and nothing stays in the KV cache that nobody counts."""
+
+from __future__ import annotations
+
+import random
+import time
+from array import array
+from collections.abc import Iterator
+
+import pytest
+
+from inference.backends.llama.loading import load_model
+from inference.backends.llama.model import LlamaModel
+from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.sequence import Prompt, Sequence, SequenceStatus
+from inference.messages import LoadSettings
+from inference.types import (
+    TERMINAL,
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    ModelSpec,
+    SamplingParams,
+)
+from tests.inference.backends.known_prompts import Known, KnownPrompts
+from tests.made_models import write_random_model
+
+NUM_SCHEDULES = 200
+NUM_TOKENS = 12
+CELLS = 640
+USERS = ("ada", "grace")
+GREEDY = SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
+    path = write_random_model(tmp_path_factory.mktemp("model") / "random.gguf", printable=True)
+    spec = ModelSpec(model_id="random", name="random", path=str(path), context_window=CELLS)
+    settings = LoadSettings(gpu_layers=0, max_sequences=4, threads=1)
+    loaded = load_model(spec, settings, lambda _: None)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="module")
+def known(model: LlamaModel) -> list[Known]:
+    prompts = KnownPrompts(model, num_tokens=NUM_TOKENS, lengths=(10, 30, 150), longest=400, seed=1)
+    return prompts.find(40)
+
+
+class Schedule:
+    """Prompts that come and are cancelled at random between the steps of one engine."""
+
+    def __init__(self, model: LlamaModel, known: list[Known], seed: int) -> None:
+        self.random = random.Random(seed)
+        self.model = model
+        self.known = known
+        self.asked: dict[str, Known] = {}
+        self.events: dict[str, list[Event]] = {}
+        self.num_preempted = 0
+        self.engine = Engine(model, emit=self._emit, clock=time.monotonic)
+
+    def run(self) -> None:
+        for _ in range(60):
+            if self.random.random() < 0.25:
+                self._ask()
+            if self.asked and self.random.random() < 0.03:
+                self.engine.cancel(self.random.choice(sorted(self.asked)))
+            if self.random.random() < 0.05:
+                self._run_out_of_cells()
+            self._step()
+        while self._step():
+            pass
+
+    def text(self, name: str) -> str:
+        return "".join(event.text for event in self.events[name] if isinstance(event, Delta))
+
+    def _ask(self) -> None:
+        name, known = str(len(self.asked)), self.random.choice(self.known)
+        self.asked[name] = known
+        user = self.random.choice(USERS)
+        self.engine.post(Announced(Sequence(name, time.monotonic(), GREEDY, user)))
+        self.engine.post(Prepared(name, Prompt(array("i", known.tokens), known.num_public)))
+
+    def _run_out_of_cells(self) -> None:
+        """As if the cache were fuller than counted: residents go, or the youngest waits again."""
+        scheduler = self.engine.scheduler
+        scheduler.free_cells()
+        self.num_preempted += SequenceStatus.PREEMPTED in [one.status for one in scheduler.waiting]
+
+    def _step(self) -> bool:
+        is_going = self.engine.step()
+        self.engine.scheduler.check_integrity()
+        return is_going
+
+    def _emit(self, name: str, event: Event) -> None:
+        self.events.setdefault(name, []).append(event)
+
+
+@pytest.mark.parametrize("seed", range(NUM_SCHEDULES))
+def test_each_text_is_the_one_it_has_alone(model, known, seed):
+    schedule = Schedule(model, known, seed)
+
+    schedule.run()
+
+    for name, prompt in schedule.asked.items():
+        end = schedule.events[name][-1]
+        assert isinstance(end, TERMINAL)
+        assert isinstance(end, Finished)
+        if end.reason is FinishReason.LENGTH:
+            assert schedule.text(name) == prompt.text
+        else:
+            assert prompt.text.startswith(schedule.text(name))
+    lengths = schedule.engine.scheduler.slot_lengths
+    assert [model.length(slot) for slot in range(model.num_slots)] == lengths
+    for slot in range(model.num_slots):
+        model.forget(slot)
+
+
+def test_the_schedules_preempt_and_find_what_was_computed(model, known):
+    """Else they would show less than they say."""
+    preempted, found = 0, 0
+    for seed in range(20):
+        schedule = Schedule(model, known, seed)
+        schedule.run()
+        ends = [events[-1] for events in schedule.events.values()]
+        preempted += schedule.num_preempted
+        found += sum(isinstance(end, Finished) and end.usage.cached_tokens > 0 for end in ends)
+        for slot in range(model.num_slots):
+            model.forget(slot)
+
+    assert preempted > 0
+    assert found > 20
