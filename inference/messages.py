@@ -14,6 +14,7 @@ from inference.types import (
     ChatMessage,
     Event,
     GenerationRequest,
+    KVCacheType,
     LoggedEvent,
     ModelSpec,
     SamplingParams,
@@ -82,13 +83,14 @@ Reply = Done | Refused | Logged | StatusReply
 
 class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One link of the fallback chain. `gpu_layers` -1: all. `threads` 0: one a physical core.
-    `share_system_prompts`: what no user wrote is computed once for all users."""
+    `kv_cache_type`: how precisely keys and values are kept; `share_system_prompts`: what no user wrote is computed once for all users."""
 
     context_window: int = 8192
     max_sequences: int = 8
     threads: int = 0
     gpu_layers: int = -1
     use_extra_bufts: bool = True
+    kv_cache_type: KVCacheType = "f16"
     share_system_prompts: bool = True
 
 

@@ -15,6 +15,7 @@ import msgspec
 from inference.errors import ErrorInfo
 
 Role = Literal["system", "user", "assistant"]
+KVCacheType = Literal["f16", "q8_0", "q4_0"]
 
 
 class ChatMessage(msgspec.Struct, frozen=True):

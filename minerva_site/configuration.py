@@ -13,6 +13,8 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from inference.types import KVCacheType
+
 
 class Configuration(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MINERVA_", frozen=True, extra="ignore")
@@ -59,6 +61,13 @@ class Configuration(BaseSettings):
         900, ge=0, description="A model nobody used for this long is unloaded; 0: never."
     )
 
+    kv_cache_type: KVCacheType = Field(
+        "f16",
+        description=(
+            "How precisely the KV cache is kept: q8_0 takes about half the memory of f16 and q4_0 about a "
+            "quarter, at some cost in speed and quality."
+        ),
+    )
     share_system_prompts: bool = Field(
         True,
         description=(

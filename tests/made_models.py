@@ -53,6 +53,7 @@ def write_random_model(
     remembers: bool = True,
     printable: bool = False,
     unused_tokens: int = 0,
+    head_size: int = HEAD_SIZE,
 ) -> Path:
     """A model whose completions are arbitrary bytes, or ASCII ones if `printable`; it never ends by
     itself. `unused_tokens` more make its vocabulary larger.
@@ -68,7 +69,7 @@ def write_random_model(
     if printable:
         output[:32] = output[127:] = 0.0
     unused = [f"unused{number}".encode() for number in range(unused_tokens)]
-    writer = _writer(path, unused, context_length, layers, width, name, chat_template)
+    writer = _writer(path, unused, context_length, layers, width, name, chat_template, head_size)
     _add_tensors(writer, embedding, output, generator, layers=layers, contributing=remembers)
     return _write(writer, path)
 
@@ -157,6 +158,7 @@ def _writer(
     width: int,
     name: str,
     chat_template: str | None,
+    head_size: int = HEAD_SIZE,
 ) -> gguf.GGUFWriter:
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name(name or path.stem)
@@ -165,9 +167,9 @@ def _writer(
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
     writer.add_feed_forward_length(2 * width)
-    writer.add_head_count(width // HEAD_SIZE)
-    writer.add_head_count_kv(width // HEAD_SIZE)
-    writer.add_rope_dimension_count(HEAD_SIZE)
+    writer.add_head_count(width // head_size)
+    writer.add_head_count_kv(width // head_size)
+    writer.add_rope_dimension_count(head_size)
     writer.add_layer_norm_rms_eps(1e-5)
     _add_tokenizer(writer, chunks)
     if chat_template is not None:

@@ -134,5 +134,6 @@ def _load_settings(settings: ServiceSettings) -> LoadSettings:
         max_sequences=settings.max_sequences,
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
+        kv_cache_type=settings.kv_cache_type,
         share_system_prompts=settings.share_system_prompts,
     )

@@ -7,6 +7,9 @@ from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
+
+from inference.types import KVCacheType
 
 RUNNER_COMMAND = (sys.executable, "-P", "-m", "inference.runner")
 
@@ -24,6 +27,7 @@ class ServiceSettings:
     threads: int = 0
     gpu_layers: int = -1
     idle_unload_seconds: int = 900
+    kv_cache_type: KVCacheType = "f16"
     share_system_prompts: bool = True
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
@@ -46,6 +50,12 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
             default=getattr(defaults, name),
             help=meaning,
         )
+    parser.add_argument(
+        "--kv-cache-type",
+        choices=get_args(KVCacheType),
+        default=defaults.kv_cache_type,
+        help="how precisely the KV cache is kept",
+    )
     parser.add_argument(
         "--private-system-prompts",
         dest="share_system_prompts",

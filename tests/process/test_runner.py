@@ -333,6 +333,23 @@ def test_loading_tells_how_far_it_is_and_where_the_model_runs(unloaded, models):
     assert unloaded.progress[-1] == 1.0
 
 
+@pytest.mark.parametrize("kind", ["q8_0", "q4_0"])
+def test_a_smaller_kv_cache_computes_too(models, kind):
+    path = write_random_model(models / "cache.gguf", seed=SEED)
+
+    with running(path, kv_cache_type=kind) as runner:
+        assert finished(runner.complete("Hello", GREEDY)).usage.completion_tokens == 40
+
+
+def test_a_kv_cache_that_the_model_cannot_have_is_refused_with_what_to_do(unloaded, models):
+    path = write_random_model(models / "odd.gguf", width=96, head_size=24)
+
+    refused = unloaded.load(path, kv_cache_type="q8_0")
+
+    assert isinstance(refused, LoadFailed)
+    assert "MINERVA_KV_CACHE_TYPE" in refused.error.message
+
+
 @pytest.mark.parametrize("damage", ["garbage", "cut", "empty"])
 def test_a_broken_file_is_refused_and_the_process_ends(unloaded, models, damage):
     whole = write_random_model(models / "whole.gguf").read_bytes()

@@ -18,13 +18,18 @@ from inference.backends.llama.model import LlamaModel
 from inference.errors import ModelLoadFailed
 from inference.hardware.cpu import probe_cpu
 from inference.messages import LoadSettings
-from inference.types import ModelSpec
+from inference.types import KVCacheType, ModelSpec
 
 # One step's tokens. On a GPU an abort is only seen between micro-batches.
 TOKEN_BUDGET = 512
 # Ended chats stay in slots of their own. llama.cpp wants room for the logits of each: some 20 MB for
 # these with a vocabulary of 150,000.
 SLOTS = 32
+KV_CACHE_TYPES: dict[KVCacheType, int] = {
+    "f16": llama_cpp.GGML_TYPE_F16,
+    "q8_0": llama_cpp.GGML_TYPE_Q8_0,
+    "q4_0": llama_cpp.GGML_TYPE_Q4_0,
+}
 
 
 def load_model(
@@ -96,6 +101,8 @@ def _context_params(window: int, num_slots: int, settings: LoadSettings) -> obje
     params.n_batch = params.n_ubatch = TOKEN_BUDGET
     params.n_seq_max = params.n_outputs_max = num_slots
     params.kv_unified = True
+    params.type_k = params.type_v = KV_CACHE_TYPES[settings.kv_cache_type]
+    params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
     params.n_threads = params.n_threads_batch = settings.threads or probe_cpu().physical_cores
     params.no_perf = True
     return params

@@ -26,6 +26,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "another model.",
     ),
     (
+        r"does not divide n_embd_head|quantized V cache",
+        "This model's KV cache cannot be quantised. Set MINERVA_KV_CACHE_TYPE to f16.",
+    ),
+    (
         r"(?i)out of memory|failed to allocate|unable to allocate|cannot allocate",
         "There is not enough memory for this model. Unload another one, choose a smaller one, or "
         "lower the context window.",

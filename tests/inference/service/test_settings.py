@@ -26,6 +26,12 @@ def test_every_number_can_be_given():
     )
 
 
+def test_the_kv_cache_can_be_smaller():
+    settings = parse_settings(["--socket", "s", "--kv-cache-type", "q8_0"])
+
+    assert settings.kv_cache_type == "q8_0"
+
+
 def test_system_prompts_can_be_kept_apart():
     settings = parse_settings(["--socket", "s", "--private-system-prompts"])
 
