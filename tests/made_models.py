@@ -54,9 +54,13 @@ def write_random_model(
     printable: bool = False,
     unused_tokens: int = 0,
     head_size: int = HEAD_SIZE,
+    kv_heads: int = 0,
+    inner: int = 0,
+    quantized: bool = False,
 ) -> Path:
     """A model whose completions are arbitrary bytes, or ASCII ones if `printable`; it never ends by
-    itself. `unused_tokens` more make its vocabulary larger.
+    itself. `unused_tokens` more make its vocabulary larger. `kv_heads` 0: as many as heads; `inner` 0: twice
+    the width. `quantized`: as Q8_0, else F16.
 
     Batches of another size round otherwise, by up to 0.05 in a logit where attention takes part. If
     that must not matter: without `remembers` the next token depends on the last one alone.
@@ -70,7 +74,20 @@ def write_random_model(
         output[:32] = output[127:] = 0.0
     unused = [f"unused{number}".encode() for number in range(unused_tokens)]
     writer = _writer(path, unused, context_length, layers, width, name, chat_template, head_size)
-    _add_tensors(writer, embedding, output, generator, layers=layers, contributing=remembers)
+    kv_heads, inner = kv_heads or width // head_size, inner or 2 * width
+    writer.add_head_count_kv(kv_heads)
+    writer.add_feed_forward_length(inner)
+    _add_tensors(
+        writer,
+        embedding,
+        output,
+        generator,
+        layers=layers,
+        contributing=remembers,
+        kv_width=kv_heads * head_size,
+        inner=inner,
+        quantized=quantized,
+    )
     return _write(writer, path)
 
 
@@ -93,7 +110,18 @@ def write_scripted_model(
     script = [_token_id(chunk, FIRST_ADDED + index) for index, chunk in enumerate(chunks)]
     embedding, output = _chain(script, width, eos=eos, loop=loop, generator=generator)
     writer = _writer(path, chunks, context_length, layers, width, name, chat_template)
-    _add_tensors(writer, embedding, output, generator, layers=layers, contributing=False)
+    writer.add_head_count_kv(width // HEAD_SIZE)
+    writer.add_feed_forward_length(2 * width)
+    _add_tensors(
+        writer,
+        embedding,
+        output,
+        generator,
+        layers=layers,
+        contributing=False,
+        kv_width=width,
+        inner=2 * width,
+    )
     return _write(writer, path)
 
 
@@ -166,9 +194,7 @@ def _writer(
     writer.add_context_length(context_length)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
-    writer.add_feed_forward_length(2 * width)
     writer.add_head_count(width // head_size)
-    writer.add_head_count_kv(width // head_size)
     writer.add_rope_dimension_count(head_size)
     writer.add_layer_norm_rms_eps(1e-5)
     _add_tokenizer(writer, chunks)
@@ -216,28 +242,42 @@ def _add_tensors(
     *,
     layers: int,
     contributing: bool,
+    kv_width: int,
+    inner: int,
+    quantized: bool = False,
 ) -> None:
     width = embedding.shape[1]
-    writer.add_tensor("token_embd.weight", embedding.astype(np.float16))
-    writer.add_tensor("output.weight", output.astype(np.float16))
-    writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
-    block = list(_block(generator, width, contributing=contributing))
+    _add_tensor(writer, "token_embd", embedding.astype(np.float16), quantized=quantized)
+    _add_tensor(writer, "output", output.astype(np.float16), quantized=quantized)
+    _add_tensor(writer, "output_norm", np.ones(width, np.float32), quantized=False)
+    block = list(_block(generator, width, kv_width, inner, contributing=contributing))
     for layer in range(layers):
         for name, tensor in block:
-            writer.add_tensor(f"blk.{layer}.{name}.weight", tensor)
+            _add_tensor(writer, f"blk.{layer}.{name}", tensor, quantized=quantized)
+
+
+def _add_tensor(
+    writer: gguf.GGUFWriter, name: str, tensor: npt.NDArray[np.generic], *, quantized: bool
+) -> None:
+    if quantized and tensor.ndim == 2:
+        kind = gguf.GGMLQuantizationType.Q8_0
+        blocks = gguf.quants.quantize(tensor.astype(np.float32), kind)
+        writer.add_tensor(f"{name}.weight", blocks, raw_dtype=kind)
+    else:
+        writer.add_tensor(f"{name}.weight", tensor)
 
 
 def _block(
-    generator: np.random.Generator, width: int, *, contributing: bool
+    generator: np.random.Generator, width: int, kv_width: int, inner: int, *, contributing: bool
 ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
     shapes = {
         "attn_q": (width, width),
-        "attn_k": (width, width),
-        "attn_v": (width, width),
+        "attn_k": (kv_width, width),
+        "attn_v": (kv_width, width),
         "attn_output": (width, width),
-        "ffn_gate": (2 * width, width),
-        "ffn_up": (2 * width, width),
-        "ffn_down": (width, 2 * width),
+        "ffn_gate": (inner, width),
+        "ffn_up": (inner, width),
+        "ffn_down": (width, inner),
     }
     yield "attn_norm", np.ones(width, np.float32)
     yield "ffn_norm", np.ones(width, np.float32)

@@ -27,6 +27,10 @@ def main() -> None:
             width=options.width,
             context_length=CONTEXT_WINDOW,
             printable=True,
+            head_size=64,
+            kv_heads=3,
+            inner=1536,
+            quantized=True,
         )
         _print({name: _measured(start) for name, start in _servers(model).items()})
 
@@ -54,8 +58,9 @@ def _measured(start: Start) -> Figures:
         for load in LOADS:
             if load is beside_a_long_prompt and isinstance(server, LlamaClassServer):
                 continue  # it has one sequence at a time: there are no streams beside it
-            figures |= load(server)
-            print(f"  {server.name}: {len(figures)} figures", flush=True)
+            new = load(server)
+            print("\n".join(f"  {server.name}: {name} {new[name]:.2f}" for name in new), flush=True)
+            figures |= new
         return figures
     finally:
         server.close()

@@ -11,7 +11,7 @@ ALONE_SECONDS = 2.0
 # Of the time of a step without prompts; a pause nobody sees may be longer than that.
 SHARE_BESIDE_STREAMS = 0.7
 UNSEEN_SECONDS = 0.008
-SMALLEST = 8
+SMALLEST = 2
 # A prompt goes faster than one token at a time, by a factor that only measuring tells.
 FIRST_GUESS = 4.0
 # How much the newest step counts. Those with a prompt differ more, as prompts grow.

@@ -40,7 +40,7 @@ def test_a_prompt_beside_streams_gets_as_much_as_that_allows():
         machine.step(num_streams=4)
     machine.prefill(num_streams=4)
 
-    assert machine.pace.chunk(num_streams=4) == 24
+    assert 26 <= machine.pace.chunk(num_streams=4) <= 28
 
 
 def test_a_prompt_alone_takes_what_is_computed_in_two_seconds():
@@ -63,7 +63,7 @@ def test_few_tokens_say_nothing_about_many():
     pace = PrefillPace(largest=512, decode_seconds=0.001)
 
     for _ in range(20):
-        pace.record(num_streams=0, prompt_tokens=2, seconds=1.0)
+        pace.record(num_streams=0, prompt_tokens=1, seconds=1.0)
 
     assert pace.chunk(num_streams=0) == 512
 
