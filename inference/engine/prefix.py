@@ -53,7 +53,7 @@ def best_match(prompt: Holder, holders: Iterable[Holder]) -> Match | None:
 
 def shared_length(prompt: Holder, holder: Holder) -> int:
     """Tokens that both begin with and that may be shared, computed or not."""
-    length = common_length(prompt.tokens[:-1], holder.tokens)
+    length = min(common_length(prompt.tokens, holder.tokens), len(prompt.tokens) - 1)
     if prompt.user == holder.user:
         return length
     return min(length, prompt.num_public_tokens, holder.num_public_tokens)

@@ -82,7 +82,11 @@ def test_it_makes_way_for_a_real_model_and_comes_back(bare_product, made_models,
 
 @each_look
 def test_a_first_chat_looks_finished(bare_product, signed_in, look, request):
-    check_look(signed_in(bare_product, **look), "guide", request)
+    page = signed_in(bare_product, **look)
+
+    check_look(page, "guide", request)
+    chip = page.locator(".chat-greeting .chip")
+    assert chip.evaluate("chip => chip.scrollWidth <= chip.clientWidth")
 
 
 @each_look
