@@ -5,12 +5,14 @@ Knows nothing of the model: what depends on its window is bounded where that is 
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Sequence
 
 from inference.errors import InvalidRequest
 from inference.output_format import check_output_format
-from inference.types import ChatMessage, SamplingParams
+from inference.types import ChatMessage, SamplingParams, Tool
 
 MAX_TOKENS = 1_048_576
 MAX_SEED = 2**63 - 1
@@ -19,6 +21,9 @@ MAX_STOP_LENGTH = 256
 MAX_MESSAGES = 10_000
 MAX_BIASES = 1024
 MAX_BIAS = 100.0
+MAX_TOOLS = 128
+MAX_TOOLS_CHARACTERS = 256 * 1024
+TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 5),
@@ -77,6 +82,41 @@ def check_messages(messages: Sequence[ChatMessage]) -> None:
             f"A conversation may hold {MAX_MESSAGES:,} messages. Start a new chat.",
             field="messages",
         )
+    for message in messages:
+        for call in message.tool_calls:
+            if not _is_object(call.arguments):
+                raise InvalidRequest(
+                    "The arguments of a tool call must be a JSON object.", field="messages"
+                )
+
+
+def check_tools(tools: Sequence[Tool]) -> None:
+    if len(tools) > MAX_TOOLS:
+        raise InvalidRequest(f"At most {MAX_TOOLS} tools are taken.", field="tools")
+    size = sum(len(one.name + one.description + one.parameters) for one in tools)
+    if size > MAX_TOOLS_CHARACTERS:
+        raise InvalidRequest(
+            f"The tools have {size:,} characters, and {MAX_TOOLS_CHARACTERS:,} are taken.",
+            field="tools",
+        )
+    for tool in tools:
+        _check_tool(tool)
+
+
+def _check_tool(tool: Tool) -> None:
+    if not TOOL_NAME.fullmatch(tool.name):
+        raise InvalidRequest(
+            "A tool's name must have 1 to 64 letters, digits, “_”, “-”, “.” or “:”.", field="tools"
+        )
+    if not _is_object(tool.parameters):
+        raise InvalidRequest("A tool's parameters must be a JSON schema.", field="tools")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _check_biases(biases: Sequence[tuple[int, float]]) -> None:

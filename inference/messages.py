@@ -19,6 +19,7 @@ from inference.types import (
     ModelSpec,
     SamplingParams,
     ServiceStatus,
+    Tool,
 )
 
 # -- client → service -----------------------------------------------------------------------------
@@ -83,7 +84,9 @@ Reply = Done | Refused | Logged | StatusReply
 
 class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One link of the fallback chain. `gpu_layers` -1: all. `threads` 0: one a physical core.
-    `kv_cache_type`: how precisely keys and values are kept; `share_system_prompts`: what no user wrote is computed once for all users."""
+    `kv_cache_type`: how precisely keys and values are kept. `prompt_cache_bytes`: for copies of ended
+    sequences, outside of the KV cache and never more than the weights take. `share_system_prompts`:
+    what no user wrote is computed once for all users."""
 
     context_window: int = 8192
     max_sequences: int = 8
@@ -91,6 +94,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int = -1
     use_extra_bufts: bool = True
     kv_cache_type: KVCacheType = "f16"
+    prompt_cache_bytes: int = 512 * 1024 * 1024
     share_system_prompts: bool = True
 
 
@@ -106,6 +110,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     messages: tuple[ChatMessage, ...]
     sampling: SamplingParams
     user: str = ""
+    tools: tuple[Tool, ...] = ()
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -14,13 +14,33 @@ import msgspec
 
 from inference.errors import ErrorInfo
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
 
 
+class Called(msgspec.Struct, frozen=True):
+    """A tool call of an earlier turn. `arguments`: the text of a JSON object."""
+
+    call_id: str
+    name: str
+    arguments: str
+
+
 class ChatMessage(msgspec.Struct, frozen=True):
+    """`tool_calls`: what an assistant asked for; `call_id`: which of them a tool answers here."""
+
     role: Role
     content: str
+    tool_calls: tuple[Called, ...] = ()
+    call_id: str = ""
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """What a model may ask for. `parameters`: the text of the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: str = '{"type": "object", "properties": {}}'
 
 
 class OutputFormat(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,11 +106,13 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[ChatMessage, ...]
     sampling: SamplingParams = SamplingParams()
     user: str = ""
+    tools: tuple[Tool, ...] = ()
 
 
 class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
     CANCELLED = "cancelled"
 
 
@@ -132,11 +154,21 @@ class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
     """Newly generated text: whole UTF-8 characters, stop sequences already held back.
 
-    `num_tokens`: completion tokens so far, for the live tokens/s.
+    `num_tokens`: completion tokens so far, for the live tokens/s. `is_reasoning`: the model thinks
+    before it answers; this is not part of the answer.
     """
 
     text: str
     num_tokens: int
+    is_reasoning: bool = False
+
+
+class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    """The model wants one of the request's tools called. `arguments`: the text of a JSON object."""
+
+    index: int
+    name: str
+    arguments: str
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
@@ -155,7 +187,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     timings: Timings | None = None
 
 
-Event = Queued | Loading | Prefill | Delta | Finished | Failed
+Event = Queued | Loading | Prefill | Delta | ToolCall | Finished | Failed
 TERMINAL = (Finished, Failed)
 
 

@@ -68,6 +68,15 @@ class Configuration(BaseSettings):
             "quarter, at some cost in speed and quality."
         ),
     )
+    prompt_cache_mib: int = Field(
+        512,
+        ge=0,
+        le=1_048_576,
+        description=(
+            "Memory for ended chats of one model, in MiB, so that their next turn begins at once even "
+            "when others took their place in the KV cache. Never more than the model's file has; 0: none."
+        ),
+    )
     share_system_prompts: bool = Field(
         True,
         description=(

@@ -34,6 +34,7 @@ def inference(configuration: Configuration) -> Program:
         "--gpu-layers": configuration.gpu_layers,
         "--idle-unload-seconds": configuration.idle_unload_seconds,
         "--kv-cache-type": configuration.kv_cache_type,
+        "--prompt-cache-mib": configuration.prompt_cache_mib,
     }
     arguments = [str(word) for option in options.items() for word in option]
     if not configuration.share_system_prompts:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.serving.llama_class import LlamaClassServer
 from benchmarks.serving.llama_server import LlamaServer
-from benchmarks.serving.loads import LOADS, Figures, beside_a_long_prompt, decoding
+from benchmarks.serving.loads import LOADS, Figures, Load, beside_a_long_prompt, decoding
 from benchmarks.serving.minerva import MinervaServer
 from benchmarks.serving.server import CONTEXT_WINDOW, Server
 from tests.made_models import write_random_model
@@ -32,38 +33,55 @@ def main() -> None:
             inner=1536,
             quantized=True,
         )
-        _print({name: _measured(start) for name, start in _servers(model).items()})
+        servers = [start() for start in _servers(model)]
+        try:
+            _print(_measured(servers, rounds=options.rounds))
+        finally:
+            for server in servers:
+                server.close()
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving", description=__doc__)
     parser.add_argument("--layers", type=int, default=30)
     parser.add_argument("--width", type=int, default=576)
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median is taken")
     return parser.parse_args()
 
 
-def _servers(model: Path) -> dict[str, Start]:
-    """One after the other, as each wants all cores."""
-    servers: dict[str, Start] = {MinervaServer.name: lambda: MinervaServer(model)}
+def _servers(model: Path) -> list[Start]:
+    servers: list[Start] = [lambda: MinervaServer(model)]
     if program := os.environ.get("LLAMA_SERVER"):
-        servers[LlamaServer.name] = lambda: LlamaServer(model, Path(program))
-    return servers | {LlamaClassServer.name: lambda: LlamaClassServer(model)}
+        servers.append(lambda: LlamaServer(model, Path(program)))
+    return [*servers, lambda: LlamaClassServer(model)]
 
 
-def _measured(start: Start) -> Figures:
-    server = start()
-    try:
+def _measured(servers: list[Server], *, rounds: int) -> dict[str, Figures]:
+    """In turns, as a shared machine is faster at one time than at another."""
+    for server in servers:
         decoding(server)  # not counted: the first steps read the weights
-        figures: Figures = {}
-        for load in LOADS:
-            if load is beside_a_long_prompt and isinstance(server, LlamaClassServer):
-                continue  # it has one sequence at a time: there are no streams beside it
-            new = load(server)
-            print("\n".join(f"  {server.name}: {name} {new[name]:.2f}" for name in new), flush=True)
-            figures |= new
-        return figures
-    finally:
-        server.close()
+    figures: dict[str, dict[str, list[float]]] = {server.name: {} for server in servers}
+    for load in LOADS:
+        for number in range(1 if load is beside_a_long_prompt else rounds):
+            for server in servers:
+                if _is_wanted(load, server, number):
+                    _note(figures[server.name], server, load)
+    return {
+        name: {figure: statistics.median(values) for figure, values in measured.items()}
+        for name, measured in figures.items()
+    }
+
+
+def _is_wanted(load: Load, server: Server, number: int) -> bool:
+    """The class has one sequence at a time: it takes long, and has no streams beside a prompt."""
+    is_class = isinstance(server, LlamaClassServer)
+    return not is_class or (number == 0 and load is not beside_a_long_prompt)
+
+
+def _note(figures: dict[str, list[float]], server: Server, load: Load) -> None:
+    for figure, value in load(server).items():
+        print(f"  {server.name}: {figure} {value:.2f}", flush=True)
+        figures.setdefault(figure, []).append(value)
 
 
 def _print(measured: dict[str, Figures]) -> None:

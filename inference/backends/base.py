@@ -45,6 +45,14 @@ class BatchEntry:
     samples: bool
 
 
+@dataclass(frozen=True)
+class SavedState:
+    """What a slot held, outside of the KV cache. `data` is the back end's own."""
+
+    num_bytes: int
+    data: object
+
+
 class Sampler(Protocol):
     """How one sequence's next tokens are chosen: settings, random state and history."""
 
@@ -103,6 +111,15 @@ class LoadedModel(Protocol):
     def share(self, slot: int, other: int, *, length: int) -> bool:
         """Let `other`, which is empty, begin with the first `length` tokens of `slot`. False: this
         model can't, and `other` is empty still."""
+        ...
+
+    def save(self, slot: int, *, most: int) -> SavedState | None:
+        """A copy of all that a slot holds. None: it is larger than `most` bytes, or no such copy is
+        as good as the slot."""
+        ...
+
+    def restore(self, slot: int, state: SavedState) -> bool:
+        """Into a slot that is empty. False: there is no room for it, and it is empty still."""
         ...
 
     def interrupt(self) -> None:

@@ -20,9 +20,20 @@ from queue import Empty, SimpleQueue
 from inference.backends.base import BatchEntry, DecodeResult, LoadedModel
 from inference.engine.pace import PrefillPace
 from inference.engine.scheduler import Chunk, Scheduler
+from inference.engine.separator import Part
 from inference.engine.sequence import Prompt, Sequence, SequenceStatus
+from inference.engine.tool_calls import Call
 from inference.errors import InferenceError
-from inference.types import Delta, Event, Failed, Finished, FinishReason, Prefill, Queued
+from inference.types import (
+    Delta,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Prefill,
+    Queued,
+    ToolCall,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,11 +68,24 @@ Post = Announced | Prepared | Refused | Cancelled
 
 
 class Engine:
-    """Computes completions for several sequences at once; `num_…` may be read from any thread."""
+    """Computes completions for several sequences at once; `num_…` may be read from any thread.
 
-    def __init__(self, model: LoadedModel, *, emit: Emit, clock: Callable[[], float]) -> None:
+    `flush` is called once a step, after all that was emitted in it. `shelf_bytes`: for copies of
+    ended sequences.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        emit: Emit,
+        clock: Callable[[], float],
+        flush: Callable[[], None] = lambda: None,
+        shelf_bytes: int = 0,
+    ) -> None:
         self._model = model
         self._emit = emit
+        self._flush = flush
         self._clock = clock
         self._inbox: SimpleQueue[Post] = SimpleQueue()
         self._sequences: dict[str, Sequence] = {}
@@ -74,6 +98,7 @@ class Engine:
             token_budget=model.token_budget,
             pace=self._pace,
             cache=model,
+            shelf_bytes=shelf_bytes,
         )
         self.num_steps = 0
 
@@ -103,15 +128,15 @@ class Engine:
                 self._take(self._inbox.get())
 
     def step(self) -> bool:
-        """One pass. False when there was nothing to compute."""
+        """One pass. False when there was nothing to do."""
         self._drain()
         chunks = self.scheduler.schedule()
         self._report_positions()
-        if not chunks:
-            return False
-        self._compute(chunks)
-        self.num_steps += 1
-        return True
+        if chunks:
+            self._compute(chunks)
+            self.num_steps += 1
+        self._flush()
+        return self.scheduler.tidy() or bool(chunks)
 
     def _drain(self) -> None:
         while True:
@@ -189,22 +214,24 @@ class Engine:
         if self._model.is_end(token):
             self._finish(sequence, FinishReason.STOP)
             return
-        text = sequence.append(token, self._model.piece(token), now=self._clock())
-        self._show(sequence, text)
+        piece = sequence.markers.get(token) or self._model.piece(token)
+        self._show(sequence, sequence.append(token, piece, now=self._clock()))
         reason = sequence.finish_reason(context_window=self._model.context_window)
         if reason is not None:
             self._finish(sequence, reason)
 
     # -- ends ---------------------------------------------------------------------------------
 
-    def _show(self, sequence: Sequence, text: str) -> None:
-        if text:
-            self._emit(sequence.sequence_id, Delta(text, sequence.completion_tokens))
+    def _show(self, sequence: Sequence, parts: list[Part]) -> None:
+        for part in parts:
+            self._emit(sequence.sequence_id, _event_of(sequence, part))
 
     def _finish(self, sequence: Sequence | None, reason: FinishReason) -> None:
         if sequence is None:
             return  # it has ended already
         self._show(sequence, sequence.rest(reason))
+        if sequence.num_calls and reason is FinishReason.STOP:
+            reason = FinishReason.TOOL_CALLS
         timings = sequence.timings(self._clock())
         self._end(sequence, Finished(reason, sequence.usage, timings))
 
@@ -227,6 +254,12 @@ class Engine:
         if sequence.sampler is not None:
             sequence.sampler.close()
         self._emit(sequence.sequence_id, event)
+
+
+def _event_of(sequence: Sequence, part: Part) -> Delta | ToolCall:
+    if isinstance(part, Call):
+        return ToolCall(sequence.num_calls - 1, part.name, part.arguments)
+    return Delta(part.text, sequence.completion_tokens, part.is_reasoning)
 
 
 def _entry(chunk: Chunk) -> BatchEntry:

@@ -26,8 +26,10 @@ class Holder(Protocol):
     slot: int
     tokens: array[int]
     user: str
-    num_computed_tokens: int
     num_public_tokens: int
+
+    @property
+    def num_computed_tokens(self) -> int: ...
 
 
 @dataclass(frozen=True)

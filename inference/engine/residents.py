@@ -9,6 +9,36 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+
+
+class Kept(Generic[K]):
+    """In order of last use."""
+
+    def __init__(self) -> None:
+        self._kept: list[K] = []
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[K]:
+        """The one used last comes first."""
+        return reversed(self._kept)
+
+    def keep(self, one: K) -> None:
+        self._kept.append(one)
+
+    def use(self, one: K) -> None:
+        self._kept.remove(one)
+        self._kept.append(one)
+
+    def take(self, one: K) -> None:
+        self._kept.remove(one)
+
+    def oldest(self, *, but: object = None) -> K | None:
+        return next((one for one in self._kept if one is not but), None)
 
 
 @dataclass(eq=False)
@@ -25,26 +55,5 @@ class Resident:
         return len(self.tokens)
 
 
-class Residents:
-    def __init__(self) -> None:
-        self._kept: list[Resident] = []  # in order of last use
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def __iter__(self) -> Iterator[Resident]:
-        """The one used last comes first."""
-        return reversed(self._kept)
-
-    def keep(self, resident: Resident) -> None:
-        self._kept.append(resident)
-
-    def use(self, resident: Resident) -> None:
-        self._kept.remove(resident)
-        self._kept.append(resident)
-
-    def take(self, resident: Resident) -> None:
-        self._kept.remove(resident)
-
-    def oldest(self, *, but: object = None) -> Resident | None:
-        return next((resident for resident in self._kept if resident is not but), None)
+class Residents(Kept[Resident]):
+    pass

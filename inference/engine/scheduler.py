@@ -58,13 +58,16 @@ class Scheduler:
         token_budget: int,
         pace: PrefillPace,
         cache: KVCache,
+        shelf_bytes: int = 0,
     ) -> None:
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
         self._max_sequences = max_sequences
         self._token_budget = token_budget
         self._pace = pace
-        self._slots = Slots(num_slots=num_slots, num_cells=num_cells, cache=cache)
+        self._slots = Slots(
+            num_slots=num_slots, num_cells=num_cells, cache=cache, shelf_bytes=shelf_bytes
+        )
 
     def add(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
@@ -79,8 +82,8 @@ class Scheduler:
             for sequence in self.running
             if sequence.num_remaining == 1
         ]
-        budget = min(self._token_budget - len(chunks), self._pace.chunk(num_streams=len(chunks)))
-        chunks.extend(self._prefills(budget))
+        if self.waiting or len(chunks) < len(self.running):
+            chunks.extend(self._prefills(num_streams=len(chunks)))
         return chunks
 
     def computed(self, chunk: Chunk) -> None:
@@ -112,6 +115,10 @@ class Scheduler:
         self._preempt(self.running[-1])
         return True
 
+    def tidy(self) -> bool:
+        """To be called once a step. False: there is nothing to tidy up in the KV cache."""
+        return self._slots.tidy()
+
     @property
     def num_taken_cells(self) -> int:
         """By running sequences and by what ended ones left."""
@@ -137,14 +144,25 @@ class Scheduler:
         assert all(one.num_computed_tokens == 0 and one.slot == -1 for one in self.waiting)
         assert self.num_taken_cells <= self._slots.num_cells
 
-    def _prefills(self, budget: int) -> Iterator[Chunk]:
-        for sequence in self.running:
-            if budget > 0 and sequence.num_remaining > 1:
-                yield (chunk := _prefill(sequence, budget))
-                budget -= chunk.end - chunk.start
-        while budget > 0 and (admitted := self._admit()) is not None:
-            yield (chunk := _prefill(admitted, budget))
-            budget -= chunk.end - chunk.start
+    def _prefills(self, *, num_streams: int) -> Iterator[Chunk]:
+        """Of prompts in the order of their arrival; short ones pass those that take many steps."""
+        budget = self._token_budget - num_streams
+        chunk = min(budget, self._pace.chunk(num_streams=num_streams))
+        whole = min(budget, self._pace.whole(num_streams=num_streams))
+        for sequence in self._prompts():
+            taken = _num_taken(sequence, chunk=chunk, whole=whole)
+            if taken:
+                start = sequence.num_computed_tokens
+                yield Chunk(sequence, start, start + taken)
+            chunk, whole = chunk - taken, whole - taken
+            if whole <= 0:
+                return
+
+    def _prompts(self) -> Iterator[Sequence]:
+        """Those in prefill, and after them those that can begin now."""
+        yield from [sequence for sequence in self.running if sequence.num_remaining > 1]
+        while (admitted := self._admit()) is not None:
+            yield admitted
 
     def _admit(self) -> Sequence | None:
         """The next in line, if it can begin now."""
@@ -206,6 +224,8 @@ class Scheduler:
         return sum(sequence.num_remaining for sequence in self.running)
 
 
-def _prefill(sequence: Sequence, budget: int) -> Chunk:
-    start = sequence.num_computed_tokens
-    return Chunk(sequence, start, min(sequence.num_tokens, start + budget))
+def _num_taken(sequence: Sequence, *, chunk: int, whole: int) -> int:
+    """Prompt tokens in this step: `chunk` at most, or all if they are no more than `whole`."""
+    if sequence.is_new and sequence.num_remaining <= whole:
+        return sequence.num_remaining
+    return max(0, min(sequence.num_remaining, chunk))

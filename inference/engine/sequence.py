@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from inference.backends.base import Sampler
 from inference.engine.detokenizer import Detokenizer, StopMatcher
+from inference.engine.separator import Part, Separator, Text
+from inference.engine.tool_calls import Call
 from inference.types import FinishReason, SamplingParams, Timings, Usage
 
 
 @dataclass(frozen=True)
 class Prompt:
     """`num_public_tokens`: of its first tokens, those that stand before anything a user wrote.
-    `grammar`: what the completion has to look like, as the back end made it; "": anything."""
+    `grammar`: what the completion has to look like, as the back end made it; "": anything.
+    `separator` None: all that is generated is content. `markers`: texts of control tokens that it
+    has to see."""
 
     tokens: array[int]
     num_public_tokens: int = 0
     grammar: str = ""
+    separator: Separator | None = None
+    markers: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class SequenceStatus(StrEnum):
@@ -52,17 +59,22 @@ class Sequence:
     slot: int = -1
     position: int = 0
     sampler: Sampler | None = None
+    num_calls: int = 0
+    markers: Mapping[int, bytes] = field(default_factory=dict)
     first_token_at: float | None = None
     last_token_at: float | None = None
 
     def __post_init__(self) -> None:
         self._detokenizer = Detokenizer()
         self._stop = StopMatcher(self.sampling.stop)
+        self._separator: Separator | None = None
 
     def take_prompt(self, prompt: Prompt) -> None:
         self.tokens = prompt.tokens
         self.prompt_tokens = len(self.tokens)
         self.num_public_tokens = prompt.num_public_tokens
+        self._separator = prompt.separator
+        self.markers = prompt.markers
         self.status = SequenceStatus.WAITING
 
     @property
@@ -75,20 +87,43 @@ class Sequence:
         return self.num_tokens - self.num_computed_tokens
 
     @property
+    def is_new(self) -> bool:
+        """Nothing was computed for it yet; what was found in the KV cache does not count."""
+        return self.num_computed_tokens <= self.cached_tokens
+
+    @property
     def completion_tokens(self) -> int:
         return self.num_tokens - self.prompt_tokens
 
-    def append(self, token: int, piece: bytes, *, now: float) -> str:
-        """Take a generated token; returns the text that can be shown now."""
+    def append(self, token: int, piece: bytes, *, now: float) -> list[Part]:
+        """Take a generated token; returns what can be shown now."""
         self.tokens.append(token)
         self.first_token_at = now if self.first_token_at is None else self.first_token_at
         self.last_token_at = now
-        return self._stop.feed(self._detokenizer.feed(piece))
+        text = self._detokenizer.feed(piece)
+        separated = self._separator.feed(text) if self._separator else [Text(text)]
+        return [shown for part in separated if (shown := self._up_to_stop(part))]
 
-    def rest(self, reason: FinishReason) -> str:
-        """Text that was held back. A character cut off by a limit is left out, not shown broken."""
-        ended = self._detokenizer.finish() if reason is FinishReason.STOP else ""
-        return self._stop.feed(ended) + self._stop.finish()
+    def rest(self, reason: FinishReason) -> list[Part]:
+        """What was held back. A character cut off by a limit is left out, not shown broken."""
+        text = self._detokenizer.finish() if reason is FinishReason.STOP else ""
+        separated: list[Part] = [Text(text)]
+        if self._separator:
+            separated = [*self._separator.feed(text), *self._separator.finish()]
+        shown = [part for one in separated if (part := self._up_to_stop(one))]
+        held = self._stop.finish()
+        return [*shown, Text(held)] if held else shown
+
+    def _up_to_stop(self, part: Part) -> Part | None:
+        """Stop sequences are looked for in content only."""
+        if self._stop.matched:
+            return None
+        if isinstance(part, Call):
+            self.num_calls += 1
+            return part
+        if not part.is_reasoning:
+            part = Text(self._stop.feed(part.text))
+        return part if part.text else None
 
     def finish_reason(self, *, context_window: int) -> FinishReason | None:
         """Why it ends after the last appended token, or None if it goes on."""

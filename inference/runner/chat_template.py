@@ -14,11 +14,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import inference
 from inference.errors import ChatTemplateFailed
 from inference.runner.template_process import CPU_SECONDS, Request, Response
-from inference.types import ChatMessage
+from inference.types import Called, ChatMessage, Tool
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -41,13 +42,16 @@ class ChatTemplate:
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         self._process: subprocess.Popen[bytes] | None = _start()
 
-    def render(self, messages: Sequence[ChatMessage]) -> str:
+    def render(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> str:
         """Raises ChatTemplateFailed: the template refuses, is broken, or ran away."""
         if len(self._template.encode("utf-8", "replace")) > MAX_TEMPLATE_BYTES:
             raise ChatTemplateFailed(
                 "This model's chat template is longer than 64 KiB. Choose another model."
             )
-        response = self._ask(self._request(messages))
+        response = self._ask(self._request(messages, tools))
+        if "error" in response and any(message.tool_calls for message in messages):
+            # Some templates want arguments as an object, and some as text.
+            response = self._ask(self._request(messages, tools, has_objects=False))
         if "error" in response:
             raise ChatTemplateFailed(response["error"])
         return response["text"]
@@ -58,11 +62,16 @@ class ChatTemplate:
             self._process.communicate()
             self._process = None
 
-    def _request(self, messages: Sequence[ChatMessage]) -> Request:
-        num_characters = sum(len(message.content) for message in messages)
+    def _request(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool], *, has_objects: bool = True
+    ) -> Request:
+        said = [_message(message, has_objects=has_objects) for message in messages]
+        offered = [_tool(tool) for tool in tools]
+        num_characters = len(json.dumps([said, offered])) if tools else _num_characters(messages)
         return {
             "template": self._template,
-            "messages": [{"role": one.role, "content": one.content} for one in messages],
+            "messages": said,
+            "tools": offered or None,
             "variables": self._tokens,
             "max_characters": OUTPUT_FLOOR
             + OUTPUT_FACTOR * num_characters
@@ -98,6 +107,37 @@ class ChatTemplate:
                 "ended. Choose another model."
             )
         return ChatTemplateFailed("This model's chat template broke down. Choose another model.")
+
+
+def _num_characters(messages: Sequence[ChatMessage]) -> int:
+    calls = (call for message in messages for call in message.tool_calls)
+    written = sum(len(call.name) + len(call.arguments) for call in calls)
+    return written + sum(len(message.content) for message in messages)
+
+
+def _message(message: ChatMessage, *, has_objects: bool) -> dict[str, Any]:
+    """As the tools of model makers hand it to templates."""
+    said: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        said["tool_calls"] = [_called(call, has_objects) for call in message.tool_calls]
+    if message.call_id:
+        said["tool_call_id"] = message.call_id
+    return said
+
+
+def _called(call: Called, has_objects: bool) -> dict[str, Any]:
+    arguments = json.loads(call.arguments) if has_objects else call.arguments
+    function = {"name": call.name, "arguments": arguments}
+    return {"id": call.call_id, "type": "function", "function": function}
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function = {
+        "name": tool.name,
+        "description": tool.description,
+        "parameters": json.loads(tool.parameters),
+    }
+    return {"type": "function", "function": function}
 
 
 def _start() -> subprocess.Popen[bytes]:

@@ -2,7 +2,7 @@
 
 Threads, started in this order:
 1. reader: commands from the socket; its end is the end of the process, even inside a decode.
-2. writer: reports to the socket.
+2. writer: reports that the socket did not take at once.
 3. heartbeat: a sign of life each second, also while the model loads.
 4. preparer: chat template, tokenizing and the checks of a prompt, so that they cost no stream time.
 5. the main thread loads the model and becomes the engine's; it alone computes.
@@ -32,7 +32,6 @@ from inference.messages import (
     LoadFailed,
     LoadModel,
     LoadProgress,
-    LoadSettings,
     RunnerCommand,
     Start,
 )
@@ -61,7 +60,7 @@ class Runner:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         try:
             command = self._load_command.get()
-            self._serve(self._load(command), command.settings)
+            self._serve(self._load(command), command)
         except InferenceError as error:
             self._channel.send(LoadFailed(error.info))
         except Exception:
@@ -77,9 +76,16 @@ class Runner:
             raise ModelLoadFailed(f"llama.cpp is not there: {backend.capabilities.missing}.")
         return backend.load(command.spec, command.settings, self._report_progress)
 
-    def _serve(self, model: LoadedModel, settings: LoadSettings) -> None:
+    def _serve(self, model: LoadedModel, command: LoadModel) -> None:
+        settings = command.settings
         prompts = PromptMaker(model, shares=settings.share_system_prompts)
-        engine = Engine(model, emit=self._emit, clock=time.monotonic)
+        engine = Engine(
+            model,
+            emit=self._emit,
+            flush=self._channel.send_collected,
+            clock=time.monotonic,
+            shelf_bytes=min(settings.prompt_cache_bytes, Path(command.spec.path).stat().st_size),
+        )
         threading.stack_size(PREPARER_STACK_BYTES)
         threading.Thread(
             target=self._prepare, args=(prompts, engine), name="preparer", daemon=True
@@ -113,7 +119,7 @@ class Runner:
             time.sleep(HEARTBEAT_SECONDS)
 
     def _emit(self, generation_id: str, event: Event) -> None:
-        self._channel.send(Emitted(generation_id, event))
+        self._channel.collect(Emitted(generation_id, event))
 
     def _report_progress(self, fraction: float) -> None:
         self._channel.send(LoadProgress(fraction))
@@ -131,7 +137,7 @@ def _sequence(start: Start) -> Sequence:
 
 def _prepared(start: Start, prompts: PromptMaker) -> Prepared | Refused:
     try:
-        prompt = prompts.make(start.messages, start.sampling)
+        prompt = prompts.make(start.messages, start.sampling, start.tools)
     except InferenceError as error:
         return Refused(start.generation_id, error)
     except Exception:

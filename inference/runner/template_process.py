@@ -34,7 +34,8 @@ WIDTH = re.compile(r"%[-+ #0]*(\d{1,12}|\*)")
 
 class Request(TypedDict):
     template: str
-    messages: list[dict[str, str]]
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]] | None
     variables: dict[str, str]
     max_characters: int
 
@@ -84,7 +85,7 @@ def render(request: Request) -> Response:
         pieces = template.generate(
             messages=request["messages"],
             add_generation_prompt=True,
-            tools=None,
+            tools=request["tools"],
             documents=None,
             **request["variables"],
         )

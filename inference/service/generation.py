@@ -22,12 +22,13 @@ from inference.types import (
     Prefill,
     Queued,
     Timings,
+    ToolCall,
     Usage,
 )
 
 Clock = Callable[[], float]
 
-_ORDER: dict[type[Event], int] = {Queued: 0, Loading: 1, Prefill: 2, Delta: 3}
+_ORDER: dict[type[Event], int] = {Queued: 0, Loading: 1, Prefill: 2, Delta: 3, ToolCall: 3}
 
 
 class Generation:
@@ -83,8 +84,8 @@ class Generation:
         self.record(Failed(error, self._usage))
 
     def _is_news(self, event: Event) -> bool:
-        """Every delta is; the others only forward and when they differ from the last."""
-        if self._last is None or isinstance(event, Delta):
+        """All that was generated is; the rest only forward and when it differs from the last."""
+        if self._last is None or isinstance(event, Delta | ToolCall):
             return True
         return _ORDER[type(event)] >= _ORDER[type(self._last)] and event != self._last
 

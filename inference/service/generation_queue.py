@@ -66,7 +66,15 @@ class GenerationQueue:
         self._turn = generation.turn
         self._running[generation.id] = generation
         request = generation.request
-        self._send(Start(request.generation_id, request.messages, request.sampling, request.user))
+        self._send(
+            Start(
+                request.generation_id,
+                request.messages,
+                request.sampling,
+                request.user,
+                request.tools,
+            )
+        )
 
     @property
     def has_room(self) -> bool:

@@ -19,6 +19,7 @@ import psutil
 
 from inference.errors import ModelLoadFailed
 from inference.hardware.memory import Memory, probe_memory
+from inference.messages import LoadSettings
 from inference.service.eviction import Eviction, Resident, choose
 
 GIB = 1024**3
@@ -61,13 +62,15 @@ class Tenant(Protocol):
     def evict(self) -> Awaitable[bool]: ...
 
 
-def need_of(path: str, *, context_window: int) -> int:
+def need_of(path: str, settings: LoadSettings) -> int:
     """Bytes a model will take. A file that cannot be looked at is left to the runner to refuse."""
     try:
         weights = Path(path).stat().st_size
     except OSError:
         return 0
-    return int(weights * 1.1) + min(context_window * CACHE_BYTES_A_TOKEN, weights) + RUNNER_BYTES
+    kv_cache = min(settings.context_window * CACHE_BYTES_A_TOKEN, weights)
+    prompt_cache = min(settings.prompt_cache_bytes, weights)
+    return int(weights * 1.1) + kv_cache + prompt_cache + RUNNER_BYTES
 
 
 class MemoryPlan:

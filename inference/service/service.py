@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from inference.hardware.llama_build import ACCELERATORS
-from inference.limits import check_messages, check_sampling
+from inference.limits import check_messages, check_sampling, check_tools
 from inference.messages import LoadSettings
 from inference.service import fallback
 from inference.service.generations import Generations
@@ -32,6 +32,8 @@ from inference.service.settings import ServiceSettings
 from inference.types import GenerationRequest, ModelSpec, ModelState, ServiceStatus
 
 logger = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
 
 
 class InferenceService:
@@ -53,6 +55,7 @@ class InferenceService:
     def generate(self, request: GenerationRequest) -> None:
         """Raises InvalidRequest and Overloaded; a known id is not started again."""
         check_messages(request.messages)
+        check_tools(request.tools)
         check_sampling(request.sampling)
         generation = self._generations.admit(request)
         if generation is not None:
@@ -135,5 +138,6 @@ def _load_settings(settings: ServiceSettings) -> LoadSettings:
         threads=settings.threads,
         gpu_layers=settings.gpu_layers,
         kv_cache_type=settings.kv_cache_type,
+        prompt_cache_bytes=settings.prompt_cache_mib * MIB,
         share_system_prompts=settings.share_system_prompts,
     )

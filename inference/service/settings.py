@@ -28,6 +28,7 @@ class ServiceSettings:
     gpu_layers: int = -1
     idle_unload_seconds: int = 900
     kv_cache_type: KVCacheType = "f16"
+    prompt_cache_mib: int = 512
     share_system_prompts: bool = True
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
@@ -42,6 +43,7 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
         ("max_sequences", 1, "sequences one model computes together"),
         ("threads", 0, "threads a model computes with; 0: one a physical core"),
         ("gpu_layers", -1, "layers put on the GPU; -1: all, 0: none"),
+        ("prompt_cache_mib", 0, "memory for ended chats of one model, in MiB; 0: none"),
         ("idle_unload_seconds", 0, "unload a model after this long without use; 0: never"),
     ):
         parser.add_argument(

@@ -9,7 +9,7 @@ import pytest
 
 from inference.errors import ChatTemplateFailed
 from inference.runner.chat_template import CHATML, ChatTemplate
-from inference.types import ChatMessage
+from inference.types import Called, ChatMessage, Tool
 
 HELLO = (ChatMessage("system", "Be brief."), ChatMessage("user", "Hé {{ 7 * 7 }}"))
 
@@ -151,3 +151,42 @@ def test_a_killed_process_is_replaced_at_the_next_conversation():
         made._process.wait()
 
         assert made.render(HELLO) == "fine"
+
+
+def test_tools_are_offered_as_templates_expect_them():
+    text = "{% for tool in tools %}{{ tool | tojson }}{% endfor %}{{ tools is none }}"
+    tool = Tool("weather", "How it is.", '{"type": "object", "properties": {"city": {}}}')
+
+    with template(text) as made:
+        offered = made.render(HELLO, [tool])
+
+    assert offered == (
+        '{"type": "function", "function": {"name": "weather", "description": "How it is.", '
+        '"parameters": {"type": "object", "properties": {"city": {}}}}}False'
+    )
+
+
+CALLED = (
+    ChatMessage("user", "Oslo?"),
+    ChatMessage("assistant", "", (Called("1", "weather", '{"city": "Oslo"}'),)),
+    ChatMessage("tool", "rain", call_id="1"),
+)
+
+
+@pytest.mark.parametrize(
+    "arguments", ["{{ call.function.arguments.city }}", "{{ '' + call.function.arguments }}"]
+)
+def test_earlier_calls_are_given_as_the_template_takes_them(arguments):
+    text = (
+        "{% for m in messages %}{% for call in m.tool_calls or () %}{{ call.id }}"
+        f"{{{{ call.function.name }}}}({arguments})"
+        "{% endfor %}{{ m.tool_call_id }}{{ m.content }} {% endfor %}"
+    )
+
+    with template(text) as made:
+        said = made.render(CALLED)
+
+    assert said.split() in (
+        ["Oslo?", "1weather(Oslo)", "1rain"],
+        ["Oslo?", '1weather({"city":', '"Oslo"})', "1rain"],
+    )

@@ -5,8 +5,16 @@ import math
 import pytest
 
 from inference.errors import InvalidRequest
-from inference.limits import RANGES, check_messages, check_sampling, check_vocabulary
-from inference.types import ChatMessage, SamplingParams
+from inference.limits import (
+    MAX_TOOLS,
+    MAX_TOOLS_CHARACTERS,
+    RANGES,
+    check_messages,
+    check_sampling,
+    check_tools,
+    check_vocabulary,
+)
+from inference.types import Called, ChatMessage, SamplingParams, Tool
 
 
 def test_the_defaults_are_within_bounds():
@@ -64,3 +72,33 @@ def test_a_conversation_without_messages_is_refused():
 def test_a_conversation_of_too_many_messages_is_refused():
     with pytest.raises(InvalidRequest):
         check_messages((ChatMessage("user", ""),) * 10_001)
+
+
+def test_as_many_tools_as_there_may_be_are_taken():
+    check_tools([Tool("weather_in-Oslo.v1:x")] * MAX_TOOLS)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        [Tool("a")] * (MAX_TOOLS + 1),
+        [Tool("a", description="x" * MAX_TOOLS_CHARACTERS)],
+        [Tool("")],
+        [Tool("a b")],
+        [Tool("x" * 65)],
+        [Tool("a", parameters="[]")],
+        [Tool("a", parameters="{")],
+        [Tool("a", parameters="[" * 100_000)],
+    ],
+)
+def test_tools_have_bounds(tools: list[Tool]):
+    with pytest.raises(InvalidRequest, match="tool"):
+        check_tools(tools)
+
+
+@pytest.mark.parametrize("arguments", ["", "3", "{", "[" * 100_000])
+def test_arguments_of_earlier_calls_must_be_objects(arguments: str):
+    message = ChatMessage("assistant", "", (Called("1", "weather", arguments),))
+
+    with pytest.raises(InvalidRequest, match="arguments"):
+        check_messages((message,))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import llama_cpp
 import numpy as np
+import numpy.typing as npt
 
-from inference.backends.base import BatchEntry, DecodeResult
+from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.backends.llama.batch import Batch
 from inference.backends.llama.candidates import Logits
 from inference.backends.llama.grammar import grammar_of
@@ -117,6 +118,24 @@ class LlamaModel:
         llama_cpp.llama_memory_seq_rm(self._memory, other, 0, -1)
         return False
 
+    def save(self, slot: int, *, most: int) -> SavedState | None:
+        if llama_cpp.llama_memory_seq_pos_min(self._memory, slot) != 0:
+            return None
+        size = int(llama_cpp.llama_state_seq_get_size(self._context, slot))
+        if size > most:
+            return None
+        data = np.empty(size, np.uint8)
+        llama_cpp.llama_state_seq_get_data(self._context, _bytes_of(data), size, slot)
+        return SavedState(size, data)
+
+    def restore(self, slot: int, state: SavedState) -> bool:
+        assert isinstance(state.data, np.ndarray)
+        data, size = _bytes_of(state.data), state.num_bytes
+        if llama_cpp.llama_state_seq_set_data(self._context, data, size, slot):
+            return True
+        llama_cpp.llama_memory_seq_rm(self._memory, slot, 0, -1)
+        return False
+
     def length(self, slot: int) -> int:
         """Tokens up to the last that the slot holds."""
         return int(llama_cpp.llama_memory_seq_pos_max(self._memory, slot)) + 1
@@ -136,6 +155,10 @@ class LlamaModel:
     def close(self) -> None:
         llama_cpp.llama_free(self._context)
         llama_cpp.llama_model_free(self._model)
+
+
+def _bytes_of(data: npt.NDArray[np.uint8]) -> object:
+    return data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
 
 
 def _chat_template(model: object) -> str:

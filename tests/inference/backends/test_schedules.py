@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from inference.backends.base import SavedState
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.engine.engine import Announced, Engine, Prepared
@@ -30,6 +31,7 @@ from tests.made_models import write_random_model
 NUM_SCHEDULES = 200
 NUM_TOKENS = 12
 CELLS = 640
+SHELF_BYTES = 4 * 1024 * 1024
 USERS = ("ada", "grace")
 GREEDY = SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS)
 
@@ -60,7 +62,7 @@ class Schedule:
         self.asked: dict[str, Known] = {}
         self.events: dict[str, list[Event]] = {}
         self.num_preempted = 0
-        self.engine = Engine(model, emit=self._emit, clock=time.monotonic)
+        self.engine = Engine(model, emit=self._emit, clock=time.monotonic, shelf_bytes=SHELF_BYTES)
 
     def run(self) -> None:
         for _ in range(60):
@@ -119,9 +121,17 @@ def test_each_text_is_the_one_it_has_alone(model, known, seed):
         model.forget(slot)
 
 
-def test_the_schedules_preempt_and_find_what_was_computed(model, known):
+def test_the_schedules_preempt_and_find_what_was_computed(model, known, monkeypatch):
     """Else they would show less than they say."""
     preempted, found = 0, 0
+    restored: list[bool] = []
+    restore = model.restore
+
+    def restore_and_note(slot: int, state: SavedState) -> bool:
+        restored.append(restore(slot, state))
+        return restored[-1]
+
+    monkeypatch.setattr(model, "restore", restore_and_note)
     for seed in range(20):
         schedule = Schedule(model, known, seed)
         schedule.run()
@@ -133,3 +143,4 @@ def test_the_schedules_preempt_and_find_what_was_computed(model, known):
 
     assert preempted > 0
     assert found > 20
+    assert restored.count(True) > 10

@@ -14,11 +14,13 @@ MOST_STEPS = 10_000
 
 
 class EngineRun:
-    def __init__(self, model: ScriptedModel) -> None:
+    def __init__(self, model: ScriptedModel, *, shelf_bytes: int = 0) -> None:
         self.model = model
         self.events: dict[str, list[Event]] = {}
         self.now = 0.0
-        self.engine = Engine(model, emit=self._emit, clock=lambda: self.now)
+        self.engine = Engine(
+            model, emit=self._emit, clock=lambda: self.now, shelf_bytes=shelf_bytes
+        )
 
     def announce(self, name: str, *, user: str = "", **sampling: object) -> None:
         params = SamplingParams(**sampling)  # type: ignore[arg-type]

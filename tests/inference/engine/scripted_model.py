@@ -6,7 +6,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 
-from inference.backends.base import BatchEntry, DecodeResult
+from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.types import OutputFormat, SamplingParams
 
 END = 0
@@ -109,6 +109,20 @@ class ScriptedModel:
             self.cells[other] = self.cells[slot][:length]
             assert len(self.cells[other]) == length, "sharing what is not computed"
         return self.forgets_parts
+
+    def save(self, slot: int, *, most: int) -> SavedState | None:
+        held = self.cache[slot]
+        return SavedState(len(held), list(held)) if len(held) <= most else None
+
+    def restore(self, slot: int, state: SavedState) -> bool:
+        assert not self.cache.get(slot), "restoring to a slot that is taken"
+        held = state.data
+        assert isinstance(held, list)
+        if self.num_cached_tokens + len(held) > self.num_cells:
+            return False
+        self.cache[slot] = list(held)
+        self.cells[slot] = [object() for _ in held]
+        return True
 
     def interrupt(self) -> None:
         self.interrupted = True

@@ -93,7 +93,7 @@ def test_chats_that_go_on_say_what_they_would_say_without_a_history(
         num_cells=num_cells, max_sequences=max_sequences, num_slots=num_slots, token_budget=24
     )
     model.forgets_parts = data.draw(st.booleans())
-    run = EngineRun(model)
+    run = EngineRun(model, shelf_bytes=data.draw(st.sampled_from([0, 100, 1000])))
     chats = {"ada 1": "You are kind. ", "ada 2": "You are kind. No? ", "grace": "You are kind. "}
 
     for turn in range(data.draw(st.integers(1, 8))):

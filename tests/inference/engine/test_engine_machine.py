@@ -22,6 +22,8 @@ QUESTIONS = ("Why?", "Tell me of owls.", "And the moon? " * 5)
 USERS = ("ada", "grace")
 NUM_CELLS = 330
 MAX_TOKENS = 25
+# The model counts a byte a token: some chats.
+SHELF_BYTES = 400
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -30,7 +32,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.model = HashingModel(
             num_cells=NUM_CELLS, max_sequences=3, num_slots=5, token_budget=48
         )
-        self.run = EngineRun(self.model)
+        self.run = EngineRun(self.model, shelf_bytes=SHELF_BYTES)
         self.prompts: dict[str, str] = {}
         self.num_tokens: dict[str, int] = {}
         self.chats: list[str] = []

@@ -56,19 +56,74 @@ def test_a_fast_model_always_takes_the_largest_chunk():
 
     machine.prefill(num_streams=1)
 
-    assert machine.pace.chunk(num_streams=0) == machine.pace.chunk(num_streams=1) == 512
+    assert machine.pace.chunk(num_streams=0) == 512
+    assert machine.pace.chunk(num_streams=1) == 511
 
 
 def test_few_tokens_say_nothing_about_many():
-    pace = PrefillPace(largest=512, decode_seconds=0.001)
+    """Each of four took 10 ms, each of five hundred 1 ms."""
+    pace = PrefillPace(largest=512, decode_seconds=0.01)
 
     for _ in range(20):
-        pace.record(num_streams=0, prompt_tokens=1, seconds=1.0)
+        pace.record(num_streams=0, prompt_tokens=4, seconds=0.04)
+        pace.record(num_streams=0, prompt_tokens=500, seconds=0.5)
 
     assert pace.chunk(num_streams=0) == 512
+    pace.record(num_streams=1, prompt_tokens=0, seconds=0.01)
+    assert pace.chunk(num_streams=1) <= 4
+
+
+def test_a_step_of_a_new_size_is_tried_without_knowing_its_cost():
+    """What a token costs falls by far once the weights are read for several."""
+    pace = PrefillPace(largest=512, decode_seconds=0.006)
+    chunks = []
+    for _ in range(30):
+        chunk = pace.chunk(num_streams=1)
+        chunks.append(chunk)
+        pace.record(num_streams=1, prompt_tokens=chunk, seconds=0.01 + 0.0005 * (1 + chunk))
+
+    assert chunks[0] < chunks[-1]
+    assert 20 <= chunks[-1] <= 31
 
 
 def test_a_prompt_goes_on_however_slow_the_model_is():
     pace = PrefillPace(largest=512, decode_seconds=60.0)
 
     assert pace.chunk(num_streams=3) == SMALLEST
+
+
+def streaming(pace: PrefillPace, seconds: float) -> None:
+    """One stream, a token every 10 ms, for so long."""
+    for _ in range(round(seconds / 0.01)):
+        pace.record(num_streams=1, prompt_tokens=0, seconds=0.01)
+
+
+def test_a_short_prompt_may_make_streams_pause_once():
+    pace = PrefillPace(largest=512, decode_seconds=0.01)
+    pace.record(num_streams=0, prompt_tokens=100, seconds=0.2)
+    streaming(pace, 0.1)
+
+    whole = pace.whole(num_streams=1)
+
+    assert 90 <= whole <= 120
+    assert pace.chunk(num_streams=1) < 20
+
+
+def test_pauses_must_be_earned_by_time_without_one():
+    pace = PrefillPace(largest=512, decode_seconds=0.01)
+    pace.record(num_streams=0, prompt_tokens=100, seconds=0.2)
+    streaming(pace, 0.1)
+    for _ in range(14):
+        pace.record(num_streams=1, prompt_tokens=100, seconds=0.23)
+    spent = pace.whole(num_streams=1)
+
+    streaming(pace, 1.0)
+
+    assert spent <= pace.chunk(num_streams=1) + 20
+    assert pace.whole(num_streams=1) >= 90
+
+
+def test_alone_a_short_prompt_is_like_any_other():
+    pace = PrefillPace(largest=512, decode_seconds=0.01)
+
+    assert pace.whole(num_streams=0) == pace.chunk(num_streams=0)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.backends.base import SavedState
 from inference.engine.pace import PrefillPace
 from inference.engine.prefix import common_length
 from inference.engine.scheduler import Chunk, Scheduler
@@ -21,6 +22,8 @@ class Cache:
         self.released: list[int] = []
         self.cut: list[tuple[int, int]] = []
         self.shared: list[tuple[int, int, int]] = []
+        self.saved: list[int] = []
+        self.restored: list[int] = []
         self.can_be_cut = True
 
     def forget(self, slot: int, *, position: int = 0) -> bool:
@@ -34,6 +37,14 @@ class Cache:
         self.shared.append((slot, other, length))
         return self.can_be_cut
 
+    def save(self, slot: int, *, most: int) -> SavedState | None:
+        self.saved.append(slot)
+        return SavedState(1, None) if most else None
+
+    def restore(self, slot: int, state: SavedState) -> bool:
+        self.restored.append(slot)
+        return True
+
 
 def make_scheduler(
     *,
@@ -41,6 +52,8 @@ def make_scheduler(
     max_sequences: int = 4,
     num_slots: int | None = None,
     token_budget: int = 64,
+    shelf_bytes: int = 0,
+    decode_seconds: float = 0.0001,
 ) -> tuple[Scheduler, Cache]:
     cache = Cache()
     scheduler = Scheduler(
@@ -48,8 +61,9 @@ def make_scheduler(
         num_slots=num_slots or max_sequences,
         max_sequences=max_sequences,
         token_budget=token_budget,
-        pace=PrefillPace(largest=token_budget, decode_seconds=0.0001),
+        pace=PrefillPace(largest=token_budget, decode_seconds=decode_seconds),
         cache=cache,
+        shelf_bytes=shelf_bytes,
     )
     return scheduler, cache
 
@@ -95,6 +109,32 @@ def test_running_sequences_come_first_and_prompts_share_what_is_left():
     assert step(scheduler) == {"short": 1, "long": 63}
     assert step(scheduler) == {"short": 1, "long": 37}
     assert step(scheduler) == {"short": 1, "long": 1}
+
+
+def test_a_short_prompt_passes_a_long_one_that_is_in_prefill():
+    scheduler, _ = make_scheduler(token_budget=512, decode_seconds=0.02)
+    added(scheduler, "stream", 1)
+    step(scheduler)
+    added(scheduler, "long", 500)
+    step(scheduler)
+    added(scheduler, "short", 15)
+
+    together = step(scheduler)
+
+    assert together["stream"] == 1
+    assert together["long"] < 15
+    assert together["short"] == 15
+
+
+def test_what_is_left_of_a_long_prompt_is_no_short_one():
+    """Else streams would pause for the end of each."""
+    scheduler, _ = make_scheduler(token_budget=512, decode_seconds=0.02)
+    added(scheduler, "stream", 1)
+    step(scheduler)
+    added(scheduler, "long", 100)
+    taken = [step(scheduler)["long"] for _ in range(5)]
+
+    assert max(taken) < 15
 
 
 def test_prompts_are_taken_in_the_order_of_their_arrival():

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 
 from inference.errors import ModelLoadFailed
 from inference.hardware.memory import Memory
+from inference.messages import LoadSettings
 from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse, need_of
 
 
@@ -142,12 +144,26 @@ def test_the_need_is_the_weights_a_cache_and_the_runner_itself(tmp_path):
     path = tmp_path / "m.gguf"
     path.write_bytes(b"x" * 10_000_000)
 
-    assert need_of(str(path), context_window=8) > 11_000_000
-    assert need_of(str(path), context_window=8192) > need_of(str(path), context_window=8)
+    small = LoadSettings(context_window=8, prompt_cache_bytes=0)
+    assert need_of(str(path), small) > 11_000_000
+    long = msgspec.structs.replace(small, context_window=8192)
+    assert need_of(str(path), long) > need_of(str(path), small)
+
+
+@pytest.mark.parametrize(
+    ("size", "taken"), [(1000, 1000), (10_000_000, 10_000_000), (2**40, 10_000_000)]
+)
+def test_the_prompt_cache_takes_no_more_than_the_weights(tmp_path, size, taken):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"x" * 10_000_000)
+
+    without = need_of(str(path), LoadSettings(prompt_cache_bytes=0))
+
+    assert need_of(str(path), LoadSettings(prompt_cache_bytes=size)) == without + taken
 
 
 def test_a_file_that_is_not_there_needs_nothing_and_is_left_to_the_runner(tmp_path):
-    assert need_of(str(tmp_path / "gone.gguf"), context_window=8192) == 0
+    assert need_of(str(tmp_path / "gone.gguf"), LoadSettings()) == 0
 
 
 async def _load(machine: FakeMachine, model_id: str, gib: int) -> None:

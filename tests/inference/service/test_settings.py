@@ -14,7 +14,10 @@ def test_the_socket_alone_is_enough():
 
 
 def test_every_number_can_be_given():
-    arguments = "--socket s --context-window 1 --max-sequences 2 --threads 3 --gpu-layers -1"
+    arguments = (
+        "--socket s --context-window 1 --max-sequences 2 --threads 3 --gpu-layers -1 "
+        "--prompt-cache-mib 7"
+    )
 
     assert parse_settings([*arguments.split(), "--idle-unload-seconds", "0"]) == ServiceSettings(
         Path("s"),
@@ -22,6 +25,7 @@ def test_every_number_can_be_given():
         max_sequences=2,
         threads=3,
         gpu_layers=-1,
+        prompt_cache_mib=7,
         idle_unload_seconds=0,
     )
 
