@@ -28,6 +28,8 @@ class AnswerCursor:
         self._revision = -1
         self._num_blocks = 0
         self._tail = joined(())
+        self._num_reasoned = 0
+        self._reasoning_line = ""
         self._status = ""
         self._status_state: MessageState | None = None
         self._status_at = float("-inf")
@@ -53,19 +55,26 @@ class AnswerCursor:
     @property
     def _has_more(self) -> bool:
         is_new = self.answer.revision != self._revision
-        return is_new or self._has_more_blocks or self.answer.is_behind
+        has_more = self._has_more_blocks or self._has_more_reasoning
+        return is_new or has_more or self.answer.is_behind
 
     @property
     def _has_more_blocks(self) -> bool:
         return self._num_blocks < len(self.answer.blocks)
 
+    @property
+    def _has_more_reasoning(self) -> bool:
+        return self._num_reasoned < len(self.answer.reasoning)
+
     def _frame(self, *, is_over: bool) -> str | None:
+        reasoning, reasoning_line = self._take_reasoning(), self._new_reasoning_line()
         blocks = self._take_blocks()
         tail = joined(()) if self._has_more_blocks else self.answer.tail
         has_new_tail = tail != self._tail or self._is_first
         status = self._new_status()
-        is_end = is_over and not self._has_more_blocks
-        if not (blocks or has_new_tail or status is not None or is_end):
+        is_end = is_over and not (self._has_more_blocks or self._has_more_reasoning)
+        is_news = blocks or reasoning or has_new_tail or is_end
+        if not is_news and status is None and reasoning_line is None:
             return None
         frame = fragments.answer(
             f"message-{self.answer.message_id}",
@@ -74,6 +83,8 @@ class AnswerCursor:
             tail=tail if has_new_tail else None,
             status=None if is_end else status,
             state=self.answer.state,
+            reasoning=reasoning,
+            reasoning_line=reasoning_line,
         )
         self._tail, self._is_first, self.is_done = tail, False, is_end
         if is_end and self.answer.settled:
@@ -91,6 +102,19 @@ class AnswerCursor:
             taken.append(block)
         self._num_blocks += len(taken)
         return joined(taken)
+
+    def _take_reasoning(self) -> str:
+        start = self._num_reasoned
+        taken = self.answer.reasoning[start : start + fragments.PIECE_CHARACTERS]
+        self._num_reasoned += len(taken)
+        return taken
+
+    def _new_reasoning_line(self) -> str | None:
+        line = wording.live_reasoning_line(self.answer) if self.answer.reasoning else ""
+        if line == self._reasoning_line:
+            return None
+        self._reasoning_line = line
+        return line
 
     def _new_status(self) -> str | None:
         """The line changes with every token; twice a second is what can be read."""

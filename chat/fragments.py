@@ -21,7 +21,7 @@ PIECE_CHARACTERS = 10_000
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a message's text, to be added to what the page has of it."""
+    """A part of a text, to be added to what the element with this id has of it."""
 
     dom_id: str
     html: SafeString
@@ -29,20 +29,27 @@ class Piece:
 
 def message(message: Message, *, has_text: bool = True) -> SafeString:
     """An article as pages show it, with the text that is stored or with room for it."""
-    context = {"message": message, "text": message.text if has_text else ""}
+    context = {
+        "message": message,
+        "text": message.text if has_text else "",
+        "reasoning": message.reasoning if has_text else "",
+    }
     return render_to_string("chat/_message.html", context)
 
 
 def pieces_of(message: Message) -> list[Piece]:
     """The text of an article that was sent without it."""
     if message.role == Message.Role.USER:
-        starts = range(0, len(message.text), PIECE_CHARACTERS)
-        parts = [escape(message.text[start : start + PIECE_CHARACTERS]) for start in starts]
-    else:
-        renderer = StreamRenderer()
-        renderer.feed(message.text)
-        parts = list(renderer.finish().blocks)
-    return [Piece(message.dom_id, part) for part in parts]
+        return _plain_pieces(f"{message.dom_id}-text", message.text)
+    renderer = StreamRenderer()
+    renderer.feed(message.text)
+    answer = [Piece(f"{message.dom_id}-text", part) for part in renderer.finish().blocks]
+    return [*_plain_pieces(f"{message.dom_id}-reasoning", message.reasoning), *answer]
+
+
+def _plain_pieces(dom_id: str, text: str) -> list[Piece]:
+    starts = range(0, len(text), PIECE_CHARACTERS)
+    return [Piece(dom_id, escape(text[start : start + PIECE_CHARACTERS])) for start in starts]
 
 
 def pieces(pieces: Sequence[Piece]) -> SafeString:
@@ -72,8 +79,10 @@ def answer(
     tail: SafeString | None,
     status: str | None,
     state: str,
+    reasoning: str = "",
+    reasoning_line: str | None = None,
 ) -> str:
-    """`tail` and `status` None: as they were."""
+    """`tail`, `status` and `reasoning_line` None: as they were. `reasoning`: further text of it."""
     return render_to_string(
         "chat/_answer_update.html",
         {
@@ -83,6 +92,8 @@ def answer(
             "tail": tail,
             "status": status,
             "state": state,
+            "reasoning": reasoning,
+            "reasoning_line": reasoning_line,
         },
     )
 

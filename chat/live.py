@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from chat.models import RUNNING_STATES, Message, MessageState
 from chat.rendering import StreamRenderer, joined
+from chat.settling import Written
 from inference.types import Delta, Event, Loading, Prefill, Queued
 
 _STATE_OF: dict[type, MessageState] = {
@@ -43,11 +44,12 @@ class LiveAnswer:
         self.revision = 0
         self.settled: Message | None = None
         self.is_over = False
-        self._stored = message.text
-        self._parts: list[str] = []
-        self._num_characters = 0
+        self._text = _Growing(message.text)
+        self._reasoning = _Growing(message.reasoning)
+        self._stored_seconds = message.reasoning_seconds
         self._clock = clock
         self._first_token_at: float | None = None
+        self._reasoning_until: float | None = None
         self._rendering = _Rendering()
 
     def apply(self, event: Event) -> None:
@@ -64,17 +66,37 @@ class LiveAnswer:
     def _append(self, delta: Delta) -> None:
         if self._first_token_at is None:
             self._first_token_at = self._clock()
-        self._parts.append(delta.text)
-        self._num_characters += len(delta.text)
+        if delta.is_reasoning:
+            self._reasoning_until = self._clock() if self._reasoning.text else self._first_token_at
+            self._reasoning.append(delta.text)
+        else:
+            self._text.append(delta.text)
         self.num_tokens = delta.num_tokens
 
     @property
     def text(self) -> str:
-        if self._num_characters < len(self._stored):
-            return self._stored
-        if len(self._parts) > 1:
-            self._parts = ["".join(self._parts)]
-        return self._parts[0] if self._parts else ""
+        return self._text.text
+
+    @property
+    def written(self) -> Written:
+        """All that is to be stored of it."""
+        return Written(self.text, self._reasoning.text, self.reasoning_seconds)
+
+    @property
+    def reasoning(self) -> str:
+        return self._reasoning.text
+
+    @property
+    def is_reasoning(self) -> bool:
+        """It has thought, and not answered yet."""
+        return bool(self.reasoning) and not self.text and not self.is_over
+
+    @property
+    def reasoning_seconds(self) -> float:
+        """From the first token to the last one that was a thought."""
+        if self._first_token_at is None or self._reasoning_until is None:
+            return self._stored_seconds
+        return max(self._stored_seconds, self._reasoning_until - self._first_token_at)
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -106,6 +128,27 @@ class LiveAnswer:
     async def render(self) -> None:
         """Bring `blocks` and `tail` up to the text. Costs nothing when nobody looks at the answer."""
         await self._rendering.catch_up(self.text, is_final=self.is_over)
+
+
+class _Growing:
+    """A text that comes in parts; until they are as long, what was `stored` of it before."""
+
+    def __init__(self, stored: str) -> None:
+        self._stored = stored
+        self._parts: list[str] = []
+        self._num_characters = 0
+
+    def append(self, text: str) -> None:
+        self._parts.append(text)
+        self._num_characters += len(text)
+
+    @property
+    def text(self) -> str:
+        if self._num_characters < len(self._stored):
+            return self._stored
+        if len(self._parts) > 1:
+            self._parts = ["".join(self._parts)]
+        return self._parts[0] if self._parts else ""
 
 
 class _Rendering:

@@ -82,6 +82,7 @@ class Message(models.Model):
 
     `client_id` is made by the browser for a user message: the same one twice is stored once.
     `finish_reason` "length" marks an answer that was cut by the window or `max_tokens`.
+    `reasoning`: what the model thought before it answered; later turns don't get to see it.
     """
 
     class Role(models.TextChoices):
@@ -96,6 +97,8 @@ class Message(models.Model):
     role = models.CharField(max_length=16, choices=Role)
     state = models.CharField(max_length=16, choices=MessageState, default=MessageState.DONE)
     text = models.TextField(blank=True)
+    reasoning = models.TextField(blank=True)
+    reasoning_seconds = models.FloatField(default=0.0)
     client_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     model_name = models.CharField(max_length=255, blank=True)

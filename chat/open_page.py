@@ -143,7 +143,7 @@ class OpenPage:
         """With its text, unless that is long (it follows in pieces) or live (the cursor's part)."""
         if recorder.live_answer(message.pk):
             return await asyncio.to_thread(fragments.message, message, has_text=False)
-        if len(message.text) <= LONG_TEXT:
+        if len(message.text) + len(message.reasoning) <= LONG_TEXT:
             return await asyncio.to_thread(fragments.message, message)
         self._pieces.extend(await asyncio.to_thread(fragments.pieces_of, message))
         return await asyncio.to_thread(fragments.message, message, has_text=False)

@@ -132,9 +132,9 @@ class Recorder:
             await asyncio.sleep(CHECKPOINT_SECONDS)
 
     async def _checkpoint(self) -> None:
-        state, text = self.answer.state, self.answer.text
+        state, written = self.answer.state, self.answer.written
         try:
-            await _checkpoint(self.answer.message_id, state=state, text=text)
+            await _checkpoint(self.answer.message_id, state=state, written=written)
         except DatabaseError:
             logger.exception("checkpoint failed message=%s", self._generation_id)
 
@@ -156,7 +156,7 @@ class Recorder:
         return await self._settle_once(ending)
 
     async def _settle_once(self, ending: Ending) -> Message | None:
-        return await _settle(self.answer.message_id, text=self.answer.text, ending=ending)
+        return await _settle(self.answer.message_id, written=self.answer.written, ending=ending)
 
 
 _checkpoint = in_database(settling.checkpoint)

@@ -28,6 +28,23 @@ REFUSING_CODES = frozenset({"context_window_exceeded", "invalid_request"})
 
 
 @dataclass(frozen=True)
+class Written:
+    """What a model has written, and how long it thought before."""
+
+    text: str
+    reasoning: str = ""
+    reasoning_seconds: float = 0.0
+
+    @property
+    def columns(self) -> dict[str, object]:
+        return {
+            "text": self.text,
+            "reasoning": self.reasoning,
+            "reasoning_seconds": self.reasoning_seconds,
+        }
+
+
+@dataclass(frozen=True)
 class Ending:
     """What the row says of a settled answer."""
 
@@ -55,13 +72,13 @@ class Ending:
         return self.error is not None and self.error.code in REFUSING_CODES
 
 
-def checkpoint(message_id: UUID, *, state: MessageState, text: str) -> None:
+def checkpoint(message_id: UUID, *, state: MessageState, written: Written) -> None:
     """Keep what is there so far; a settled row, or one further on, stays as it is."""
     earlier = RUNNING_STATES[: RUNNING_STATES.index(state) + 1]
-    Message.objects.filter(pk=message_id, state__in=earlier).update(state=state, text=text)
+    Message.objects.filter(pk=message_id, state__in=earlier).update(state=state, **written.columns)
 
 
-def settle(message_id: UUID, *, text: str, ending: Ending) -> Message | None:
+def settle(message_id: UUID, *, written: Written, ending: Ending) -> Message | None:
     """End the answer for good and return it. None: it is not there any more.
 
     That is so when its prompt was refused, for then the turn is undone.
@@ -73,14 +90,14 @@ def settle(message_id: UUID, *, text: str, ending: Ending) -> Message | None:
         if answer.is_running and ending.is_refusal and _is_only_answer(answer):
             _undo_turn(answer, reason=ending.error.message if ending.error else "")
             return None
-        Message.objects.filter(pk=message_id).running().update(**_columns(text, ending))
+        Message.objects.filter(pk=message_id).running().update(**_columns(written, ending))
         answer.refresh_from_db()
         return answer
 
 
-def _columns(text: str, ending: Ending) -> dict[str, object]:
+def _columns(written: Written, ending: Ending) -> dict[str, object]:
     columns: dict[str, object] = {
-        "text": text,
+        **written.columns,
         "state": ending.state,
         "finish_reason": ending.finish_reason,
     }

@@ -23,8 +23,9 @@ END_LINES = {
 def status_line(answer: LiveAnswer) -> str:
     """ "Loading model 43 %": what a person waits for just now."""
     if answer.state is MessageState.STREAMING:
+        doing = "Thinking" if answer.is_reasoning else "Generating"
         speed = answer.tokens_per_second
-        return f"Generating · {speed:.1f} tokens/s" if speed else "Generating"
+        return f"{doing} · {speed:.1f} tokens/s" if speed else doing
     match answer.progress:
         case Queued(position=position) if position > 1:
             return f"Queued ({ordinal(position)})"
@@ -45,6 +46,20 @@ def ending_line(message: Message) -> str:
     if message.finish_reason == "length":
         return "Cut off: the context window is full."
     return END_LINES.get(MessageState(message.state), "")
+
+
+def live_reasoning_line(answer: LiveAnswer) -> str:
+    if answer.is_reasoning:
+        return f"Thinking… {answer.reasoning_seconds:.0f} s"
+    return _thought(answer.reasoning_seconds)
+
+
+def reasoning_line(message: Message) -> str:
+    return "Thinking…" if message.is_running else _thought(message.reasoning_seconds)
+
+
+def _thought(duration: float) -> str:
+    return f"Thought for {seconds(duration)}"
 
 
 def statistics(message: Message) -> list[str]:

@@ -40,6 +40,10 @@ def deltas(*texts: str, first: int = 1) -> list[Event]:
     return [Delta(text, number) for number, text in enumerate(texts, first)]
 
 
+def thoughts(*texts: str, first: int = 1) -> list[Event]:
+    return [Delta(text, number, is_reasoning=True) for number, text in enumerate(texts, first)]
+
+
 class ScriptedClient:
     """`say` adds events to a generation's log; whoever is attached gets them."""
 

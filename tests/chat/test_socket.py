@@ -26,7 +26,7 @@ from chat.routing import websocket_urlpatterns
 from inference.errors import ContextWindowExceeded
 from inference.types import Loading, Prefill, Queued
 from tests.chat.conftest import start, stored, until_settled
-from tests.chat.scripted_client import DONE, crashed, deltas, failed
+from tests.chat.scripted_client import DONE, crashed, deltas, failed, thoughts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,6 +157,50 @@ async def test_the_text_arrives_and_is_what_a_reload_shows(view, ada, conversati
 
     assert viewer.text_of(turn.answer.pk) == render_markdown(text)
     assert (await stored(turn.answer.pk)).text == text
+
+
+async def test_what_a_model_thinks_has_a_place_of_its_own(view, ada, conversation, inference):
+    turn = await start(ada, conversation)
+    viewer = await view(version=await version_now(conversation))
+    part = f"message-{turn.answer.pk}-reasoning"
+
+    await inference.say(turn.answer.pk, *thoughts("Hm, <b>", "so."))
+    thinking = await viewer.until("so.")
+    await inference.say(turn.answer.pk, *deltas("Yes.", first=3), DONE)
+    answering = await viewer.until("message-end")
+
+    assert f'innerHTML:#{part}">Hm, &lt;b&gt;' in thinking
+    assert "Thinking… 0 s" in thinking
+    assert "Thought for 0.0 s" in answering
+    assert viewer.text_of(turn.answer.pk) == render_markdown("Yes.")
+    answer = await until_settled(turn.answer.pk)
+    assert (answer.reasoning, answer.text) == ("Hm, <b>so.", "Yes.")
+
+
+async def test_long_thoughts_come_in_frames_within_the_limit(view, ada, conversation, inference):
+    turn = await start(ada, conversation)
+    await inference.say(turn.answer.pk, *thoughts("é" * 50_000 + "So."))
+
+    viewer = await view(version=await version_now(conversation))
+    taken = await viewer.until("So.")
+
+    assert taken.count("é") == 50_000
+    assert max(len(frame.encode()) for frame in viewer.frames) <= 70_000
+
+
+async def test_stored_thoughts_are_sent_with_their_answer(view, said):
+    await sync_to_async(said)("user", "Why?")
+    for thought in ("Hm, so.", "Hm. " * 5_000 + "Then."):
+        await sync_to_async(said)(
+            "assistant", "Because.", reasoning=thought, reasoning_seconds=12.0
+        )
+
+    viewer = await view()
+
+    frames = await viewer.until("transcript-version")
+    assert "Hm, so.</div>" in frames
+    assert frames.count("Hm. ") == 5_000
+    assert frames.count("Thought for 12.0 s") == 2
 
 
 async def test_the_status_line_tells_how_far_it_is(view, ada, conversation, inference):

@@ -15,7 +15,7 @@ from inference.errors import ContextWindowExceeded, Overloaded
 from inference.types import ChatMessage, Loading, Prefill, Queued
 from models_app.models import CatalogEntry
 from tests.chat.conftest import start, stored, until, until_settled, until_state
-from tests.chat.scripted_client import CANCELLED, DONE, crashed, deltas, failed
+from tests.chat.scripted_client import CANCELLED, DONE, crashed, deltas, failed, thoughts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -331,10 +331,12 @@ async def test_a_settled_answer_never_changes_again(ada, conversation, inference
     await inference.say(turn.answer.pk, *deltas("The end."), DONE)
     await until_settled(turn.answer.pk)
     await sync_to_async(settling.checkpoint)(
-        turn.answer.pk, state=MessageState.STREAMING, text="late"
+        turn.answer.pk, state=MessageState.STREAMING, written=settling.Written("late")
     )
     ending = settling.Ending(MessageState.INTERRUPTED)
-    await sync_to_async(settling.settle)(turn.answer.pk, text="later", ending=ending)
+    await sync_to_async(settling.settle)(
+        turn.answer.pk, written=settling.Written("later"), ending=ending
+    )
 
     answer = await stored(turn.answer.pk)
     assert (answer.text, answer.state) == ("The end.", MessageState.DONE)
@@ -345,6 +347,29 @@ async def test_a_state_never_goes_back(ada, conversation, inference):
     await inference.say(turn.answer.pk, *deltas("Text"))
     await until_state(turn.answer.pk, MessageState.STREAMING)
 
-    await sync_to_async(settling.checkpoint)(turn.answer.pk, state=MessageState.LOADING, text="")
+    await sync_to_async(settling.checkpoint)(
+        turn.answer.pk, state=MessageState.LOADING, written=settling.Written("")
+    )
 
     assert (await stored(turn.answer.pk)).text == "Text"
+
+
+async def test_the_next_turn_does_not_get_to_read_what_the_model_thought(
+    ada, conversation, inference
+):
+    first = await start(ada, conversation)
+    await inference.say(first.answer.pk, *thoughts("Secret."), *deltas("Yes.", first=2), DONE)
+    await until_settled(first.answer.pk)
+
+    await start(ada, conversation)
+
+    assert [message.content for message in inference.requests[-1].messages][1] == "Yes."
+
+
+async def test_thoughts_without_an_answer_are_kept(ada, conversation, inference):
+    turn = await start(ada, conversation)
+    await inference.say(turn.answer.pk, *thoughts("Hm, so."), CANCELLED)
+
+    answer = await until_settled(turn.answer.pk)
+
+    assert (answer.reasoning, answer.text, answer.state) == ("Hm, so.", "", MessageState.STOPPED)

@@ -5,6 +5,7 @@ import pytest
 from chat import wording
 from chat.live import LiveAnswer
 from chat.models import Message, MessageState
+from chat.settling import Written
 from inference.types import Delta, Loading, Prefill, Queued
 
 
@@ -31,10 +32,36 @@ def answer_after(*events) -> LiveAnswer:
         ([Prefill(5, 10)], "Reading prompt 50 % (5/10 tokens)"),
         ([Delta("a", 1)], "Generating"),
         ([Delta("a", 1), Delta("b", 3)], "Generating · 2.0 tokens/s"),
+        ([Delta("Hm", 1, True)], "Thinking"),
+        ([Delta("Hm", 1, True), Delta("m", 3, True)], "Thinking · 1.0 tokens/s"),
+        ([Delta("Hm", 1, True), Delta("Yes", 3)], "Generating · 2.0 tokens/s"),
     ],
 )
 def test_the_status_line_says_what_is_waited_for(events, line):
     assert wording.status_line(answer_after(*events)) == line
+
+
+@pytest.mark.parametrize(
+    ("events", "line"),
+    [
+        ([Delta("Hm", 1, True)], "Thinking… 0 s"),
+        ([Delta("Hm", 1, True), Delta("m", 2, True)], "Thinking… 1 s"),
+        ([Delta("Hm", 1, True), Delta("m", 2, True), Delta("Yes", 3)], "Thought for 1.0 s"),
+    ],
+)
+def test_reasoning_is_told_by_how_long_it_takes(events, line):
+    assert wording.live_reasoning_line(answer_after(*events)) == line
+
+
+def test_reasoning_that_was_stored_is_shown_until_a_replay_has_caught_up():
+    message = Message(
+        role="assistant", state="streaming", reasoning="Hm, so.", reasoning_seconds=9.0
+    )
+    answer = LiveAnswer(message)
+
+    answer.apply(Delta("Hm", 1, True))
+
+    assert answer.written == Written("", "Hm, so.", 9.0)
 
 
 def test_a_state_never_goes_back_when_a_log_is_replayed():

@@ -52,6 +52,10 @@ LONG = "\n\n".join(
 )
 
 
+THOUGHT = "The user greets me.\nSo I greet back <b>kindly</b>."
+THINKING = f"<think>\n{THOUGHT}\n</think>\n\nGood *evening*."
+
+
 @dataclass(frozen=True)
 class Script:
     text: str
@@ -64,4 +68,5 @@ SCRIPTS = {
     "markdown": Script(MARKDOWN),
     "hostile": Script(HOSTILE),
     "long": Script(LONG, SLOW),
+    "thinking": Script(THINKING),
 }

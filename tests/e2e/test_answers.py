@@ -3,7 +3,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.e2e import chatting
-from tests.e2e.scripts import LONG, MARKDOWN, PLAIN
+from tests.e2e.scripts import LONG, MARKDOWN, PLAIN, THOUGHT
 
 
 def test_the_known_text_arrives_exactly(product, signed_in):
@@ -144,3 +144,28 @@ def test_a_prompt_longer_than_the_context_comes_back_with_both_numbers(product, 
     expect(page.get_by_label("Message", exact=True)).to_have_value(prompt.strip())
     page.reload()
     expect(page.get_by_label("Message", exact=True)).to_have_value(prompt.strip())
+
+
+def test_what_a_model_thinks_is_folded_away_and_can_be_read(product, signed_in):
+    page = signed_in(product)
+    chatting.send(page, "Hello", model="thinking")
+    answer = chatting.wait_until_done(page)
+
+    expect(chatting.text_of(answer)).to_have_text("Good evening.")
+    thought = answer.get_by_text("The user greets me.")
+    expect(thought).to_be_hidden()
+    answer.get_by_text("Thought for").click()
+    expect(thought).to_be_visible()
+    page.reload()
+
+    answer = chatting.wait_until_done(page)
+    answer.locator("summary").press("Enter")
+    assert answer.locator(".reasoning-text").inner_text().strip() == THOUGHT
+    expect(chatting.text_of(answer).locator("em")).to_have_text("evening")
+
+
+def test_an_answer_without_thoughts_shows_no_place_for_them(product, signed_in):
+    page = signed_in(product)
+    chatting.send(page, "Hello", model="plain")
+
+    expect(chatting.wait_until_done(page).locator(".reasoning")).to_be_hidden()
