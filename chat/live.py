@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from chat.models import RUNNING_STATES, Message, MessageState
 from chat.rendering import StreamRenderer, joined
 from chat.settling import Written
-from inference.types import Delta, Event, Loading, Prefill, Queued
+from inference.types import Delta, Event, Loading, Prefill, Queued, Shortened
 
 _STATE_OF: dict[type, MessageState] = {
     Queued: MessageState.QUEUED,
@@ -41,6 +41,7 @@ class LiveAnswer:
         self.state = MessageState(message.state)
         self.progress: Queued | Loading | Prefill | None = None
         self.num_tokens = 0
+        self.num_dropped = message.num_dropped
         self.revision = 0
         self.settled: Message | None = None
         self.is_over = False
@@ -56,6 +57,8 @@ class LiveAnswer:
         """Fold one event in. The state only moves forward, whatever order a log is replayed in."""
         if isinstance(event, Delta):
             self._append(event)
+        elif isinstance(event, Shortened):
+            self.num_dropped = event.num_messages
         elif isinstance(event, Queued | Loading | Prefill):
             self.progress = event
         state = _STATE_OF.get(type(event), self.state)
@@ -80,7 +83,7 @@ class LiveAnswer:
     @property
     def written(self) -> Written:
         """All that is to be stored of it."""
-        return Written(self.text, self._reasoning.text, self.reasoning_seconds)
+        return Written(self.text, self._reasoning.text, self.reasoning_seconds, self.num_dropped)
 
     @property
     def reasoning(self) -> str:

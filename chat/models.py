@@ -22,6 +22,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
 class Conversation(models.Model):
     """`draft`: text that was refused and waits in the composer; `refusal`: the sentence that says why.
+    `was_too_long`: because the chat no longer fits; `drops_oldest`: its person wants to go on all
+    the same, without its oldest turns.
 
     `deleted_at`: can be undone until the row is purged.
     """
@@ -35,6 +37,8 @@ class Conversation(models.Model):
     leaf = models.ForeignKey("Message", models.SET_NULL, null=True, blank=True, related_name="+")
     draft = models.TextField(blank=True)
     refusal = models.CharField(max_length=500, blank=True)
+    was_too_long = models.BooleanField(default=False)
+    drops_oldest = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now_add=True, help_text="time of the last turn")
     deleted_at = models.DateTimeField(null=True, blank=True)
@@ -99,6 +103,9 @@ class Message(models.Model):
     text = models.TextField(blank=True)
     reasoning = models.TextField(blank=True)
     reasoning_seconds = models.FloatField(default=0.0)
+    num_dropped = models.PositiveIntegerField(
+        default=0, help_text="earlier messages that the model did not get to read"
+    )
     client_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     model_name = models.CharField(max_length=255, blank=True)

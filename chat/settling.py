@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from chat.models import RUNNING_STATES, Conversation, Message, MessageState
-from inference.errors import ErrorInfo
+from inference.errors import ContextWindowExceeded, ErrorInfo
 from inference.types import Failed, Finished, FinishReason, Timings, Usage
 
 INTERRUPTING_CODES = frozenset(
@@ -34,6 +34,7 @@ class Written:
     text: str
     reasoning: str = ""
     reasoning_seconds: float = 0.0
+    num_dropped: int = 0
 
     @property
     def columns(self) -> dict[str, object]:
@@ -41,6 +42,7 @@ class Written:
             "text": self.text,
             "reasoning": self.reasoning,
             "reasoning_seconds": self.reasoning_seconds,
+            "num_dropped": self.num_dropped,
         }
 
 
@@ -88,7 +90,7 @@ def settle(message_id: UUID, *, written: Written, ending: Ending) -> Message | N
         if answer is None:
             return None
         if answer.is_running and ending.is_refusal and _is_only_answer(answer):
-            _undo_turn(answer, reason=ending.error.message if ending.error else "")
+            _undo_turn(answer, ending.error)
             return None
         Message.objects.filter(pk=message_id).running().update(**_columns(written, ending))
         answer.refresh_from_db()
@@ -118,10 +120,14 @@ def _is_only_answer(answer: Message) -> bool:
     return answer.parent is not None and answer.parent.children.count() == 1
 
 
-def _undo_turn(answer: Message, *, reason: str) -> None:
+def _undo_turn(answer: Message, error: ErrorInfo | None) -> None:
     prompt = answer.parent
     assert prompt is not None
+    is_too_long = error is not None and error.code == ContextWindowExceeded.code
     Conversation.objects.filter(pk=answer.conversation_id).update(
-        leaf=prompt.parent_id, draft=prompt.text, refusal=reason[:500]
+        leaf=prompt.parent_id,
+        draft=prompt.text,
+        refusal=error.message[:500] if error else "",
+        was_too_long=is_too_long and prompt.parent_id is not None,
     )
     prompt.delete()

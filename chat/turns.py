@@ -25,6 +25,7 @@ from models_app.models import CatalogEntry
 MAX_PROMPT_CHARACTERS = 200_000
 MAX_MESSAGES = 2_000
 MAX_TITLE_CHARACTERS = 80
+TURN_FIELDS = ("leaf", "title", "draft", "refusal", "was_too_long", "updated_at")
 
 
 class TurnRefused(Exception):
@@ -165,8 +166,9 @@ def _open_answer(conversation: Conversation, path: list[Message], entry: Catalog
     conversation.leaf = answer
     conversation.title = conversation.title or _title_of(path[0].text)
     conversation.draft = conversation.refusal = ""
+    conversation.was_too_long = False
     conversation.updated_at = timezone.now()
-    conversation.save(update_fields=["leaf", "title", "draft", "refusal", "updated_at"])
+    conversation.save(update_fields=TURN_FIELDS)
     return Turn(conversation, answer, _request(conversation, answer, path, entry))
 
 
@@ -184,7 +186,18 @@ def _request(
         ),
         sampling=guide.SAMPLING if is_guide else SamplingParams(),
         user=str(conversation.owner_id),
+        overflow="drop_oldest" if conversation.drops_oldest else "refuse",
     )
+
+
+def leave_out_oldest(*, user: User, conversation_id: UUID) -> Conversation:
+    """From now on the chat goes on without its oldest turns where it does not fit."""
+    with transaction.atomic():
+        conversation = access.lock_conversation(user, conversation_id)
+        conversation.drops_oldest = True
+        conversation.refusal, conversation.was_too_long = "", False
+        conversation.save(update_fields=["drops_oldest", "refusal", "was_too_long"])
+    return conversation
 
 
 def model_of(conversation: Conversation) -> CatalogEntry:

@@ -16,6 +16,7 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/send/", views.send, name="send"),
     path("c/<uuid:conversation_id>/stop/", views.stop, name="stop"),
     path("c/<uuid:conversation_id>/draft/", views.draft, name="draft"),
+    path("c/<uuid:conversation_id>/shorten/", views.shorten, name="shorten"),
     path("c/<uuid:conversation_id>/model/", views.choose_model, name="choose_model"),
     path("c/<uuid:conversation_id>/rename/", views.rename, name="rename"),
     path("c/<uuid:conversation_id>/delete/", views.delete, name="delete"),

@@ -118,6 +118,15 @@ async def stop(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     return _taken()
 
 
+@require_POST
+async def shorten(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
+    """The chat no longer fits, and is to go on without its oldest messages."""
+    leave_out = sync_to_async(turns.leave_out_oldest)
+    conversation = await leave_out(user=await _user(request), conversation_id=conversation_id)
+    pages.conversation_changed(conversation.pk)
+    return _toast(_taken(), text="The oldest messages will be left out. Send again.")
+
+
 @require_GET
 def source(request: HtmxHttpRequest, conversation_id: UUID, message_id: UUID) -> HttpResponse:
     """The Markdown of a message, for its copy button."""

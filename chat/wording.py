@@ -48,6 +48,17 @@ def ending_line(message: Message) -> str:
     return END_LINES.get(MessageState(message.state), "")
 
 
+def dropped_line(message: Message) -> str:
+    """What the model did not get to read; "" when it read everything."""
+    if not message.num_dropped:
+        return ""
+    messages = "message" if message.num_dropped == 1 else "messages"
+    return (
+        f"The context window is full: {count(message.num_dropped)} earlier {messages} "
+        "were left out."
+    )
+
+
 def live_reasoning_line(answer: LiveAnswer) -> str:
     if answer.is_reasoning:
         return f"Thinking… {answer.reasoning_seconds:.0f} s"

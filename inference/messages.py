@@ -17,6 +17,7 @@ from inference.types import (
     KVCacheType,
     LoggedEvent,
     ModelSpec,
+    Overflow,
     SamplingParams,
     ServiceStatus,
     Tool,
@@ -111,6 +112,7 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     sampling: SamplingParams
     user: str = ""
     tools: tuple[Tool, ...] = ()
+    overflow: Overflow = "refuse"
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -16,6 +16,7 @@ from inference.errors import ErrorInfo
 
 Role = Literal["system", "user", "assistant", "tool"]
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
+Overflow = Literal["refuse", "drop_oldest"]
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -99,7 +100,11 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One completion. The caller chooses `generation_id`; the same id twice is the same generation."""
+    """One completion. The caller chooses `generation_id`; the same id twice is the same generation.
+
+    `overflow`: a conversation that does not fit into the context window is refused, or its oldest
+    turns are left out, which an event says.
+    """
 
     generation_id: str
     model: ModelSpec
@@ -107,6 +112,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: SamplingParams = SamplingParams()
     user: str = ""
     tools: tuple[Tool, ...] = ()
+    overflow: Overflow = "refuse"
 
 
 class FinishReason(StrEnum):
@@ -144,6 +150,12 @@ class Queued(msgspec.Struct, frozen=True, tag="queued"):
 
 class Loading(msgspec.Struct, frozen=True, tag="loading"):
     fraction: float
+
+
+class Shortened(msgspec.Struct, frozen=True, tag="shortened"):
+    """The oldest `num_messages` of the conversation did not fit and were left out."""
+
+    num_messages: int
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
@@ -187,7 +199,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     timings: Timings | None = None
 
 
-Event = Queued | Loading | Prefill | Delta | ToolCall | Finished | Failed
+Event = Queued | Loading | Shortened | Prefill | Delta | ToolCall | Finished | Failed
 TERMINAL = (Finished, Failed)
 
 

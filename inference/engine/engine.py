@@ -32,6 +32,7 @@ from inference.types import (
     FinishReason,
     Prefill,
     Queued,
+    Shortened,
     ToolCall,
 )
 
@@ -162,6 +163,8 @@ class Engine:
         sequence.take_prompt(prompt)
         sequence.sampler = self._model.make_sampler(sequence.sampling, grammar=prompt.grammar)
         self.scheduler.add(sequence)
+        if prompt.num_dropped_messages:
+            self._emit(sequence.sequence_id, Shortened(prompt.num_dropped_messages))
 
     def _report_positions(self) -> None:
         for sequence in self.scheduler.moved():

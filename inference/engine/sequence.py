@@ -19,13 +19,14 @@ class Prompt:
     """`num_public_tokens`: of its first tokens, those that stand before anything a user wrote.
     `grammar`: what the completion has to look like, as the back end made it; "": anything.
     `separator` None: all that is generated is content. `markers`: texts of control tokens that it
-    has to see."""
+    has to see. `num_dropped_messages`: of the conversation, as they did not fit."""
 
     tokens: array[int]
     num_public_tokens: int = 0
     grammar: str = ""
     separator: Separator | None = None
     markers: Mapping[int, bytes] = field(default_factory=dict)
+    num_dropped_messages: int = 0
 
 
 class SequenceStatus(StrEnum):

@@ -137,7 +137,7 @@ def _sequence(start: Start) -> Sequence:
 
 def _prepared(start: Start, prompts: PromptMaker) -> Prepared | Refused:
     try:
-        prompt = prompts.make(start.messages, start.sampling, start.tools)
+        prompt = prompts.make(start)
     except InferenceError as error:
         return Refused(start.generation_id, error)
     except Exception:

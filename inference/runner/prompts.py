@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from inference.backends.base import LoadedModel
 from inference.engine.families import Family, family_of
@@ -11,9 +12,23 @@ from inference.engine.prefix import common_length
 from inference.engine.separator import Separator
 from inference.engine.sequence import Prompt
 from inference.errors import ContextWindowExceeded
-from inference.limits import check_messages, check_sampling, check_vocabulary
+from inference.limits import check_messages, check_sampling, check_tools, check_vocabulary
+from inference.messages import Start
 from inference.runner.chat_template import ChatTemplate
-from inference.types import ChatMessage, SamplingParams, Tool
+from inference.runner.overflow import without_oldest
+from inference.types import ChatMessage
+
+# At least this part of the context window is left to the completion where turns are left out.
+ROOM = 4
+
+
+@dataclass(frozen=True)
+class Given:
+    """A conversation as the model reads it."""
+
+    messages: tuple[ChatMessage, ...]
+    text: str
+    tokens: array[int]
 
 
 class PromptMaker:
@@ -29,37 +44,54 @@ class PromptMaker:
             model.chat_template, bos_token=model.bos_text, eos_token=model.eos_text
         )
 
-    def make(
-        self,
-        messages: Sequence[ChatMessage],
-        sampling: SamplingParams,
-        tools: Sequence[Tool] = (),
-    ) -> Prompt:
+    def make(self, start: Start) -> Prompt:
         """Raises InvalidRequest, ChatTemplateFailed, ContextWindowExceeded (there must be room for
         one token of a completion at least)."""
+        sampling = start.sampling
         check_sampling(sampling)
         check_vocabulary(sampling, vocabulary_size=self._model.vocabulary_size)
-        check_messages(messages)
-        text = self._template.render(messages, tools)
-        tokens = self._model.tokenize(text)
-        window = self._model.context_window
-        if len(tokens) >= window:
-            raise ContextWindowExceeded.of(prompt_tokens=len(tokens), context_window=window)
+        check_messages(start.messages)
+        check_tools(start.tools)
+        given = self._given(start)
         grammar = self._model.make_grammar(sampling.output) if sampling.output else ""
-        separator = Separator(
-            self._family, has_tools=bool(tools), in_reasoning=self._opens_reasoning(text)
+        return Prompt(
+            given.tokens,
+            self._num_public(given),
+            grammar,
+            self._separator(given, has_tools=bool(start.tools)),
+            self._markers,
+            len(start.messages) - len(given.messages),
         )
-        num_public = self._num_public(tokens, text, messages)
-        return Prompt(tokens, num_public, grammar, separator, self._markers)
 
-    def _opens_reasoning(self, text: str) -> bool:
+    def _given(self, start: Start) -> Given:
+        """What the model gets to read."""
+        window = self._model.context_window
+        whole = self._rendered(start.messages, start)
+        if len(whole.tokens) < window:
+            return whole
+        if start.overflow == "drop_oldest":
+            most = window - min(start.sampling.max_tokens or window, window // ROOM)
+
+            def fits(messages: tuple[ChatMessage, ...]) -> bool:
+                return len(self._rendered(messages, start).tokens) <= most
+
+            if shorter := without_oldest(start.messages, fits):
+                return self._rendered(shorter, start)
+        raise ContextWindowExceeded.of(prompt_tokens=len(whole.tokens), context_window=window)
+
+    def _rendered(self, messages: tuple[ChatMessage, ...], start: Start) -> Given:
+        text = self._template.render(messages, start.tools)
+        return Given(messages, text, self._model.tokenize(text))
+
+    def _separator(self, given: Given, *, has_tools: bool) -> Separator:
         """Some templates begin the reasoning themselves."""
-        return text.rstrip().endswith(self._family.reasoning[0].opens)
+        opens = given.text.rstrip().endswith(self._family.reasoning[0].opens)
+        return Separator(self._family, has_tools=has_tools, in_reasoning=opens)
 
-    def _num_public(self, tokens: array[int], text: str, messages: Sequence[ChatMessage]) -> int:
+    def _num_public(self, given: Given) -> int:
         """Tokens before anything a user wrote: of the template and the system prompt."""
-        public = _public_text(text, messages) if self._shares else ""
-        return common_length(self._model.tokenize(public), tokens) if public else 0
+        public = _public_text(given.text, given.messages) if self._shares else ""
+        return common_length(self._model.tokenize(public), given.tokens) if public else 0
 
 
 def _marker_tokens(model: LoadedModel, family: Family) -> dict[int, bytes]:

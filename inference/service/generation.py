@@ -21,6 +21,7 @@ from inference.types import (
     Loading,
     Prefill,
     Queued,
+    Shortened,
     Timings,
     ToolCall,
     Usage,
@@ -28,7 +29,14 @@ from inference.types import (
 
 Clock = Callable[[], float]
 
-_ORDER: dict[type[Event], int] = {Queued: 0, Loading: 1, Prefill: 2, Delta: 3, ToolCall: 3}
+_ORDER: dict[type[Event], int] = {
+    Queued: 0,
+    Loading: 1,
+    Shortened: 2,
+    Prefill: 3,
+    Delta: 4,
+    ToolCall: 4,
+}
 
 
 class Generation:

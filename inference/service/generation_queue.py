@@ -73,6 +73,7 @@ class GenerationQueue:
                 request.sampling,
                 request.user,
                 request.tools,
+                request.overflow,
             )
         )
 

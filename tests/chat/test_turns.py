@@ -3,16 +3,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
 
-from chat import settling, turns
+from chat import settling, turns, wording
 from chat.models import Conversation, Message, MessageState
 from chat.turns import MAX_PROMPT_CHARACTERS, Prompt, TurnRefused
 from inference.errors import ContextWindowExceeded, Overloaded
-from inference.types import ChatMessage, Loading, Prefill, Queued
+from inference.types import ChatMessage, Loading, Prefill, Queued, Shortened
 from models_app.models import CatalogEntry
 from tests.chat.conftest import start, stored, until, until_settled, until_state
 from tests.chat.scripted_client import CANCELLED, DONE, crashed, deltas, failed, thoughts
@@ -373,3 +373,48 @@ async def test_thoughts_without_an_answer_are_kept(ada, conversation, inference)
     answer = await until_settled(turn.answer.pk)
 
     assert (answer.reasoning, answer.text, answer.state) == ("Hm, so.", "", MessageState.STOPPED)
+
+
+async def test_a_chat_that_is_too_long_can_go_on_without_its_beginning(
+    ada, conversation, inference
+):
+    first = await start(ada, conversation)
+    await inference.say(first.answer.pk, *deltas("Yes."), DONE)
+    await until_settled(first.answer.pk)
+    too_long = ContextWindowExceeded.of(prompt_tokens=9_000, context_window=8_192)
+    refused = await start(ada, conversation, "And then?")
+    await inference.say(refused.answer.pk, failed(too_long))
+    await until_gone(refused.answer.pk)
+    await conversation.arefresh_from_db()
+    assert (conversation.was_too_long, conversation.draft) == (True, "And then?")
+
+    await sync_to_async(turns.leave_out_oldest)(user=ada, conversation_id=conversation.pk)
+    again = await start(ada, conversation, "And then?")
+    await inference.say(again.answer.pk, Shortened(2), *deltas("Then."), DONE)
+    answer = await until_settled(again.answer.pk)
+
+    assert [request.overflow for request in inference.requests] == [
+        "refuse",
+        "refuse",
+        "drop_oldest",
+    ]
+    assert answer.num_dropped == 2
+    assert "2 earlier messages were left out" in wording.dropped_line(answer)
+
+
+async def test_a_first_prompt_that_is_too_long_has_nothing_to_leave_out(
+    ada, conversation, inference
+):
+    too_long = ContextWindowExceeded.of(prompt_tokens=9_000, context_window=8_192)
+    refused = await start(ada, conversation)
+    await inference.say(refused.answer.pk, failed(too_long))
+    await until_gone(refused.answer.pk)
+
+    await conversation.arefresh_from_db()
+    assert not conversation.was_too_long
+
+
+async def until_gone(message_id: UUID) -> None:
+    async with asyncio.timeout(10):
+        while await Message.objects.filter(pk=message_id).aexists():
+            await asyncio.sleep(0.01)

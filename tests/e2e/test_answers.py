@@ -169,3 +169,20 @@ def test_an_answer_without_thoughts_shows_no_place_for_them(product, signed_in):
     chatting.send(page, "Hello", model="plain")
 
     expect(chatting.wait_until_done(page).locator(".reasoning")).to_be_hidden()
+
+
+def test_a_chat_that_is_full_goes_on_without_its_oldest_messages(product, signed_in):
+    page = signed_in(product)
+    chatting.send(page, "x" * 1200, model="plain")
+    chatting.wait_until_done(page)
+    chatting.send(page, "y" * 1200)
+    leave_out = page.get_by_role("button", name="Leave out the oldest messages")
+    expect(leave_out).to_be_visible(timeout=chatting.ANSWER_SECONDS)
+
+    leave_out.click()
+    expect(leave_out).to_be_hidden()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("y" * 1200)
+    page.get_by_role("button", name="Send").click()
+
+    expect(chatting.answers(page)).to_have_count(2)
+    expect(chatting.wait_until_done(page)).to_contain_text("2 earlier messages were left out")

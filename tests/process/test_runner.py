@@ -9,7 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inference.messages import Heartbeat, LoadFailed, LoadModel, LoadProgress, LoadSettings
+from inference.messages import (
+    Heartbeat,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    LoadSettings,
+    Start,
+)
 from inference.types import (
     ChatMessage,
     Delta,
@@ -22,6 +29,7 @@ from inference.types import (
     Prefill,
     Queued,
     SamplingParams,
+    Shortened,
 )
 from tests.made_models import write_random_model, write_scripted_model
 from tests.process.runner_process import PATIENCE_SECONDS, RunnerProcess, running, text_of
@@ -412,3 +420,28 @@ def test_signs_of_life_count_the_steps_of_the_engine(arbitrary):
     beat = arbitrary.heartbeats[-1]
     assert beat.num_steps >= 40  # tokens of this completion; others came before
     assert beat == Heartbeat(beat.num_steps, num_running=0, num_waiting=0)
+
+
+def test_a_chat_that_does_not_fit_goes_on_without_its_oldest_turns_if_it_may(narrow):
+    said = [
+        ChatMessage(role, f"{number} " + "x" * 40)
+        for number in range(20)
+        for role in ("user", "assistant")
+    ]
+    prompt = (*said, ChatMessage("user", "And now?"))
+    sampling = SamplingParams(max_tokens=4)
+    narrow.send(Start("refused", prompt, sampling))
+    narrow.send(Start("shorter", prompt, sampling, overflow="drop_oldest"))
+    narrow.send(
+        Start("huge", (ChatMessage("user", "x" * 5_000),), sampling, overflow="drop_oldest")
+    )
+    narrow.read_to_end("refused", "shorter", "huge")
+
+    for name in ("refused", "huge"):
+        (end,) = narrow.of(name)
+        assert isinstance(end, Failed)
+        assert end.error.code == "context_window_exceeded"
+    (shortened,) = [event for event in narrow.of("shorter") if isinstance(event, Shortened)]
+    assert 0 < shortened.num_messages < len(prompt)
+    assert shortened.num_messages % 2 == 0
+    assert isinstance(narrow.of("shorter")[-1], Finished)
