@@ -21,6 +21,7 @@ MAX_STOP_LENGTH = 256
 MAX_MESSAGES = 10_000
 MAX_BIASES = 1024
 MAX_BIAS = 100.0
+WEIGHTS = (0.01, 100)
 MAX_TOOLS = 128
 MAX_TOOLS_CHARACTERS = 256 * 1024
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -46,6 +47,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "mirostat": (0, 2),
     "mirostat_tau": (0.1, 100),
     "mirostat_eta": (0.001, 10),
+    "logprobs": (0, 20),
     "seed": (0, MAX_SEED),
     "max_tokens": (1, MAX_TOKENS),
 }
@@ -88,6 +90,12 @@ def check_messages(messages: Sequence[ChatMessage]) -> None:
                 raise InvalidRequest(
                     "The arguments of a tool call must be a JSON object.", field="messages"
                 )
+
+
+def check_weight(weight: float) -> None:
+    least, most = WEIGHTS
+    if not least <= weight <= most:
+        raise InvalidRequest(f"“weight” must be between {least} and {most}.", field="weight")
 
 
 def check_tools(tools: Sequence[Tool]) -> None:

@@ -84,7 +84,7 @@ Reply = Done | Refused | Logged | StatusReply
 
 
 class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One link of the fallback chain. `gpu_layers` -1: all. `threads` 0: one a physical core.
+    """One link of the fallback chain. `context_window` 0: as memory allows. `gpu_layers` -1: all. `threads` 0: one a physical core.
     `kv_cache_type`: how precisely keys and values are kept. `prompt_cache_bytes`: for copies of ended
     sequences, outside of the KV cache and never more than the weights take. `share_system_prompts`:
     what no user wrote is computed once for all users."""

@@ -58,6 +58,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 
     `logit_bias`: pairs of token and what is added to its logit. `repeat_last_n`: generated tokens
     that penalties look back at; `dry_penalty_last_n`: those in which DRY finds repetitions.
+    `logprobs`: how likely each token was, and so many others in its place; None: not wanted.
     `mirostat` 0: off, else its version, which replaces all filters. A filter at its default changes
     nothing, but for top_k, top_p and min_p.
     Bounds are checked by `inference.limits.check_sampling`, before anything is queued.
@@ -85,6 +86,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     mirostat_eta: float = 0.1
     logit_bias: tuple[tuple[int, float], ...] = ()
     output: OutputFormat | None = None
+    logprobs: int | None = None
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
@@ -103,7 +105,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One completion. The caller chooses `generation_id`; the same id twice is the same generation.
 
     `overflow`: a conversation that does not fit into the context window is refused, or its oldest
-    turns are left out, which an event says.
+    turns are left out, which an event says. `weight`: how many turns in the queue its user gets
+    where others get one.
     """
 
     generation_id: str
@@ -113,6 +116,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     user: str = ""
     tools: tuple[Tool, ...] = ()
     overflow: Overflow = "refuse"
+    weight: float = 1.0
 
 
 class FinishReason(StrEnum):
@@ -163,16 +167,33 @@ class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
     prompt_tokens: int
 
 
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """A token's bytes, and the natural logarithm of how likely the model took it to be, before any
+    sampler."""
+
+    piece: bytes
+    logprob: float
+
+
+class SampledToken(msgspec.Struct, frozen=True):
+    """`top`: the likeliest tokens in its place, the likeliest first."""
+
+    chosen: TokenLogprob
+    top: tuple[TokenLogprob, ...] = ()
+
+
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
     """Newly generated text: whole UTF-8 characters, stop sequences already held back.
 
     `num_tokens`: completion tokens so far, for the live tokens/s. `is_reasoning`: the model thinks
-    before it answers; this is not part of the answer.
+    before it answers; this is not part of the answer. `tokens`: those that were sampled since the
+    last delta, if the request wants to know how likely they were.
     """
 
     text: str
     num_tokens: int
     is_reasoning: bool = False
+    tokens: tuple[SampledToken, ...] = ()
 
 
 class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference.types import KVCacheType
 
+SMALLEST_WINDOW = 256
+
 
 class Configuration(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MINERVA_", frozen=True, extra="ignore")
@@ -44,9 +46,12 @@ class Configuration(BaseSettings):
     )
     context_window: int = Field(
         8192,
-        ge=256,
+        ge=0,
         le=1_048_576,
-        description="Largest context window given to a model, in tokens; never above the model's own.",
+        description=(
+            "Largest context window given to a model, in tokens; never above the model's own. 0: as large "
+            "as an eighth of the free memory holds, but 4,096 to 32,768."
+        ),
     )
     max_sequences: int = Field(
         8, ge=1, le=64, description="Sequences one model computes together; more wait in the queue."
@@ -84,6 +89,13 @@ class Configuration(BaseSettings):
             "tells nobody that somebody else sent the same one."
         ),
     )
+
+    @field_validator("context_window")
+    @classmethod
+    def _of_use(cls, window: int) -> int:
+        if 0 < window < SMALLEST_WINDOW:
+            raise ValueError(f"must be 0 or at least {SMALLEST_WINDOW}")
+        return window
 
     @field_validator("data_dir")
     @classmethod

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import sampling
 from benchmarks.serving.llama_class import LlamaClassServer
 from benchmarks.serving.llama_server import LlamaServer
 from benchmarks.serving.loads import LOADS, Figures, Load, beside_a_long_prompt, decoding
@@ -39,6 +40,7 @@ def main() -> None:
         finally:
             for server in servers:
                 server.close()
+    sampling.main()
 
 
 def _options() -> argparse.Namespace:

@@ -104,6 +104,11 @@ class LoadedModel(Protocol):
         """The next token after entry `index` of the last batch, which asked for it."""
         ...
 
+    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
+        """Of `token` after entry `index` of the last batch, and then of the `count` likeliest
+        tokens there: tokens and natural logarithms of their probabilities."""
+        ...
+
     def forget(self, slot: int, *, position: int = 0) -> bool:
         """Drop a slot's tokens from `position` on. False: it can only be dropped as a whole."""
         ...

@@ -32,7 +32,9 @@ from inference.types import (
     FinishReason,
     Prefill,
     Queued,
+    SampledToken,
     Shortened,
+    TokenLogprob,
     ToolCall,
 )
 
@@ -218,10 +220,19 @@ class Engine:
             self._finish(sequence, FinishReason.STOP)
             return
         piece = sequence.markers.get(token) or self._model.piece(token)
+        if sequence.sampling.logprobs is not None:
+            sequence.sampled.append(self._sampled(token, index, sequence.sampling.logprobs))
         self._show(sequence, sequence.append(token, piece, now=self._clock()))
         reason = sequence.finish_reason(context_window=self._model.context_window)
         if reason is not None:
             self._finish(sequence, reason)
+
+    def _sampled(self, token: int, index: int, count: int) -> SampledToken:
+        chosen, *top = [
+            TokenLogprob(self._model.piece(one), logprob)
+            for one, logprob in self._model.logprobs(index, token, count=count)
+        ]
+        return SampledToken(chosen, tuple(top))
 
     # -- ends ---------------------------------------------------------------------------------
 
@@ -262,7 +273,8 @@ class Engine:
 def _event_of(sequence: Sequence, part: Part) -> Delta | ToolCall:
     if isinstance(part, Call):
         return ToolCall(sequence.num_calls - 1, part.name, part.arguments)
-    return Delta(part.text, sequence.completion_tokens, part.is_reasoning)
+    sampled, sequence.sampled = tuple(sequence.sampled), []
+    return Delta(part.text, sequence.completion_tokens, part.is_reasoning, sampled)
 
 
 def _entry(chunk: Chunk) -> BatchEntry:

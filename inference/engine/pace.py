@@ -14,8 +14,8 @@ from __future__ import annotations
 
 ALONE_SECONDS = 2.0
 # Of the time of a step without prompts; a pause nobody sees may be longer than that.
-SHARE_BESIDE_STREAMS = 0.7
-UNSEEN_SECONDS = 0.02
+SHARE_BESIDE_STREAMS = 0.6
+UNSEEN_SECONDS = 0.012
 SMALLEST = 2
 PAUSE_SECONDS = 0.2
 MOST_CREDIT_SECONDS = 1.0

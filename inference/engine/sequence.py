@@ -11,7 +11,7 @@ from inference.backends.base import Sampler
 from inference.engine.detokenizer import Detokenizer, StopMatcher
 from inference.engine.separator import Part, Separator, Text
 from inference.engine.tool_calls import Call
-from inference.types import FinishReason, SamplingParams, Timings, Usage
+from inference.types import FinishReason, SampledToken, SamplingParams, Timings, Usage
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class SequenceStatus(StrEnum):
 class Sequence:
     """`tokens` is the prompt and what was generated; the first `num_computed_tokens` of them are in
     the KV cache under `slot`. A preempted one keeps tokens and sampler, and is computed again.
+    `sampled`: tokens that no delta has told of yet, if their probabilities are wanted.
     `cached_tokens` of the prompt were there before it came: `user`'s own, or among the first
     `num_public_tokens`, which no user wrote.
 
@@ -61,6 +62,7 @@ class Sequence:
     position: int = 0
     sampler: Sampler | None = None
     num_calls: int = 0
+    sampled: list[SampledToken] = field(default_factory=list)
     markers: Mapping[int, bytes] = field(default_factory=dict)
     first_token_at: float | None = None
     last_token_at: float | None = None

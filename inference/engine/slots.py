@@ -81,7 +81,13 @@ class Slots:
 
     def take(self, prompt: Holder, match: Match | None) -> tuple[int, int]:
         """A slot for the prompt, and how many of its first tokens are in it."""
-        self._is_tidy = False
+        self._is_tidy, is_alone = False, self._is_idle
+        found = self._found(prompt, match)
+        if is_alone:
+            self._clear_the_way()
+        return found
+
+    def _found(self, prompt: Holder, match: Match | None) -> tuple[int, int]:
         if match is None:
             return self._empty(), 0
         if isinstance(match.holder, Shelved):
@@ -133,10 +139,7 @@ class Slots:
         is_few = (
             len(self._residents) < 2 if self._is_idle else self._num_resident() <= RESIDENT_CELLS
         )
-        self._is_tidy = oldest is None or is_few or not self._shelve(oldest)
-        if oldest is not None and not self._is_tidy:
-            self._residents.take(oldest)
-            self.release(oldest.slot)
+        self._is_tidy = oldest is None or is_few or not self._move_to_shelf(oldest)
         return not self._is_tidy
 
     def make_room(self, num_needed: int) -> None:
@@ -162,6 +165,19 @@ class Slots:
         """The resident's own slot, without what the prompt does not begin with."""
         self._residents.take(resident)
         return resident.slot, self.cut(resident.slot, length=length)
+
+    def _clear_the_way(self) -> None:
+        """For a prompt that is computed alone: attention is divided among threads by cells, and one
+        that gets only those of residents has nothing to do."""
+        for resident in list(self._residents):
+            self._move_to_shelf(resident)
+
+    def _move_to_shelf(self, resident: Resident) -> bool:
+        is_moved = self._shelve(resident)
+        if is_moved:
+            self._residents.take(resident)
+            self.release(resident.slot)
+        return is_moved
 
     def _restored(self, shelved: Shelved, length: int, *, is_own: bool) -> tuple[int, int]:
         """A slot with a copy of what was shelved; an empty one where there is no room for it."""

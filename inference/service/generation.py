@@ -53,7 +53,7 @@ class Generation:
         self.request = request
         self.log = GenerationLog()
         self.arrived_at = clock()
-        self.turn = 0
+        self.turn = 0.0
         self.has_started = False
         self.stop_requested_at: float | None = None
         self._clock = clock

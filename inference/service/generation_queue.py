@@ -7,7 +7,7 @@ reported its end, so never more than `max_sequences` are open there.
 Users take turns, and each one's own requests come in the order of their arrival. A request gets the
 number of the turn in which it starts (start-time fair queueing: Goyal, Vin, Cheng, 1996): the turn
 that is going on, or the one after the last that its user has taken. So who sends many at once waits
-for himself, not the others for him.
+for himself, not the others for him. A user of weight 2 takes half a turn each time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class GenerationQueue:
         self._max_sequences = max_sequences
         self._send = send
         self._clock = clock
-        self._turn = 0
+        self._turn = 0.0
         self._waiting: list[Generation] = []  # in order of their turns
         self._running: dict[str, Generation] = {}
 
@@ -154,9 +154,9 @@ class GenerationQueue:
             for generation in self._running.values()
         )
 
-    def _next_turn_of(self, user: str) -> int:
+    def _next_turn_of(self, user: str) -> float:
         theirs = [g for g in (*self._waiting, *self._running.values()) if g.request.user == user]
-        return max([self._turn, *(generation.turn + 1 for generation in theirs)])
+        return max([self._turn, *(one.turn + 1 / one.request.weight for one in theirs)])
 
     def _waited_too_long(self) -> Overloaded:
         return Overloaded(

@@ -23,6 +23,8 @@ from inference.messages import LoadSettings
 from inference.service.eviction import Eviction, Resident, choose
 
 GIB = 1024**3
+# Of those that the runner chooses itself.
+LARGEST_WINDOW = 32_768
 RUNNER_BYTES = 150 * 1024**2
 # The key-value cache of common models takes at most this much a token, and seldom more in all
 # than the weights do.
@@ -68,7 +70,8 @@ def need_of(path: str, settings: LoadSettings) -> int:
         weights = Path(path).stat().st_size
     except OSError:
         return 0
-    kv_cache = min(settings.context_window * CACHE_BYTES_A_TOKEN, weights)
+    window = settings.context_window or LARGEST_WINDOW
+    kv_cache = min(window * CACHE_BYTES_A_TOKEN, weights)
     prompt_cache = min(settings.prompt_cache_bytes, weights)
     return int(weights * 1.1) + kv_cache + prompt_cache + RUNNER_BYTES
 

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from inference.hardware.llama_build import ACCELERATORS
-from inference.limits import check_messages, check_sampling, check_tools
+from inference.limits import check_messages, check_sampling, check_tools, check_weight
 from inference.messages import LoadSettings
 from inference.service import fallback
 from inference.service.generations import Generations
@@ -57,6 +57,7 @@ class InferenceService:
         check_messages(request.messages)
         check_tools(request.tools)
         check_sampling(request.sampling)
+        check_weight(request.weight)
         generation = self._generations.admit(request)
         if generation is not None:
             self._owner_of(request.model.model_id).post(Submitted(generation))

@@ -16,7 +16,7 @@ RUNNER_COMMAND = (sys.executable, "-P", "-m", "inference.runner")
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """`threads` 0: one a physical core. `gpu_layers` -1: all. `idle_unload_seconds` 0: never.
+    """`context_window` 0: as memory allows. `threads` 0: one a physical core. `gpu_layers` -1: all. `idle_unload_seconds` 0: never.
 
     `runner_command`: the program of a runner, which `--fd N` is appended to.
     """
@@ -39,7 +39,7 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
     parser = ArgumentParser(prog="python -m inference", description="Minerva's inference service.")
     parser.add_argument("--socket", type=Path, required=True, help="unix socket to answer at")
     for name, least, meaning in (
-        ("context_window", 1, "largest context window given to a model, in tokens"),
+        ("context_window", 0, "largest context window of a model, in tokens; 0: as memory allows"),
         ("max_sequences", 1, "sequences one model computes together"),
         ("threads", 0, "threads a model computes with; 0: one a physical core"),
         ("gpu_layers", -1, "layers put on the GPU; -1: all, 0: none"),

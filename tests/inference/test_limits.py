@@ -13,6 +13,7 @@ from inference.limits import (
     check_sampling,
     check_tools,
     check_vocabulary,
+    check_weight,
 )
 from inference.types import Called, ChatMessage, SamplingParams, Tool
 
@@ -102,3 +103,11 @@ def test_arguments_of_earlier_calls_must_be_objects(arguments: str):
 
     with pytest.raises(InvalidRequest, match="arguments"):
         check_messages((message,))
+
+
+def test_weights_have_bounds():
+    for weight in (0.01, 1, 100):
+        check_weight(weight)
+    for weight in (0.0, -1.0, 100.1, math.nan, math.inf):
+        with pytest.raises(InvalidRequest, match="weight"):
+            check_weight(weight)

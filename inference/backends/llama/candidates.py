@@ -38,6 +38,15 @@ def largest(logits: Logits, count: int, *, also: Collection[int] = ()) -> Candid
     return _candidates(ids, logits[ids]) if len(ids) else all_tokens(logits)
 
 
+def logprobs_of(logits: Logits, token: int, *, count: int) -> list[tuple[int, float]]:
+    """The token first, then the `count` likeliest, with the logarithms of their softmax."""
+    highest = float(logits.max())
+    total = highest + float(np.log(np.exp(logits - highest, dtype=np.float64).sum()))
+    top = largest(logits, count)["id"] if count else np.empty(0, np.int32)
+    likeliest = top[np.argsort(-logits[top], kind="stable")][:count]
+    return [(int(one), float(logits[one]) - total) for one in (token, *likeliest)]
+
+
 def only(tokens: Sequence[int]) -> Candidates:
     return _candidates(np.array(tokens, np.int32), np.zeros(len(tokens), np.float32))
 

@@ -17,6 +17,7 @@ from inference.backends.llama.log import LlamaLog
 from inference.backends.llama.model import LlamaModel
 from inference.errors import ModelLoadFailed
 from inference.hardware.cpu import probe_cpu
+from inference.hardware.memory import probe_memory
 from inference.messages import LoadSettings
 from inference.types import KVCacheType, ModelSpec
 
@@ -25,6 +26,11 @@ TOKEN_BUDGET = 512
 # Ended chats stay in slots of their own. llama.cpp wants room for the logits of each: some 20 MB for
 # these with a vocabulary of 150,000.
 SLOTS = 32
+# A context window that nobody chose takes this part of the memory that is free.
+MEMORY_SHARE = 8
+SMALLEST_WINDOW, LARGEST_WINDOW, WINDOW_STEP = 4096, 32_768, 256
+# Blocks of 32 values have a scale of two bytes.
+BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 KV_CACHE_TYPES: dict[KVCacheType, int] = {
     "f16": llama_cpp.GGML_TYPE_F16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
@@ -87,10 +93,27 @@ def _progress_callback(progress: Callable[[float], None]) -> object:
 
 
 def _context_window(model: object, spec: ModelSpec, settings: LoadSettings) -> int:
-    """What was asked for, never above what the model was trained with."""
+    """What was asked for or what memory allows, never above what the model was trained with."""
     wanted = spec.context_window or settings.context_window
+    wanted = wanted or window_within(
+        probe_memory().available // MEMORY_SHARE,
+        bytes_a_token=_bytes_a_token(model, settings.kv_cache_type),
+    )
     trained = int(llama_cpp.llama_model_n_ctx_train(model))
     return min(wanted, trained) if trained > 0 else wanted
+
+
+def window_within(num_bytes: int, *, bytes_a_token: int) -> int:
+    """Tokens whose keys and values take so many bytes, in a range that is of use."""
+    fitting = num_bytes // max(bytes_a_token, 1) // WINDOW_STEP * WINDOW_STEP
+    return max(SMALLEST_WINDOW, min(fitting, LARGEST_WINDOW))
+
+
+def _bytes_a_token(model: object, kv_cache_type: KVCacheType) -> int:
+    """Keys and values of all layers. Layers with a sliding window take less: not counted on."""
+    head_size = llama_cpp.llama_model_n_embd(model) // max(1, llama_cpp.llama_model_n_head(model))
+    values = 2 * llama_cpp.llama_model_n_layer(model) * llama_cpp.llama_model_n_head_kv(model)
+    return int(values * head_size * BYTES_A_VALUE[kv_cache_type])
 
 
 def _context_params(window: int, num_slots: int, settings: LoadSettings) -> object:

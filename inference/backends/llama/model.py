@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.backends.llama.batch import Batch
-from inference.backends.llama.candidates import Logits
+from inference.backends.llama.candidates import Logits, logprobs_of
 from inference.backends.llama.grammar import grammar_of
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
@@ -96,6 +96,11 @@ class LlamaModel:
         logits = self.logits(index)
         assert logits is not None, "the last batch did not ask for this entry's logits"
         return sampler.choose(logits)
+
+    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
+        logits = self.logits(index)
+        assert logits is not None, "the last batch did not ask for this entry's logits"
+        return logprobs_of(logits, token, count=count)
 
     def logits(self, index: int) -> Logits | None:
         """Of entry `index` of the last batch; None if the model gives none. Valid until the next."""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.backends.llama.candidates import BLOCK, all_tokens, largest
+from inference.backends.llama.candidates import BLOCK, all_tokens, largest, logprobs_of
 
 SIZE = 40 * BLOCK + 17
 
@@ -44,3 +44,37 @@ def test_logits_that_are_no_numbers_leave_all():
     logits = np.full(SIZE, np.nan, np.float32)
 
     assert len(largest(logits, 5)) == SIZE
+
+
+def test_logprobs_are_those_of_the_softmax():
+    logits = np.array([2.0, -1.0, 0.5, 3.0], np.float32)
+
+    chosen, *top = logprobs_of(logits, 1, count=3)
+
+    probabilities = np.exp(logits) / np.exp(logits).sum()
+    assert chosen[0] == 1
+    assert chosen[1] == pytest.approx(np.log(probabilities[1]), abs=1e-6)
+    assert [token for token, _ in top] == [3, 0, 2]
+    assert [logprob for _, logprob in top] == pytest.approx(np.log(probabilities[[3, 0, 2]]))
+
+
+def test_logprobs_of_a_large_vocabulary_are_the_same():
+    logits = np.random.default_rng(1).normal(size=50_000).astype(np.float32) * 5
+
+    chosen, *top = logprobs_of(logits, 7, count=20)
+
+    reference = (
+        logits - logits.max() - np.log(np.exp((logits - logits.max()).astype(np.float64)).sum())
+    )
+    assert [token for token, _ in top] == list(np.argsort(-logits)[:20])
+    assert chosen[1] == pytest.approx(reference[7], abs=1e-5)
+
+
+def test_only_the_token_itself_may_be_asked_for():
+    assert len(logprobs_of(np.zeros(4, np.float32), 2, count=0)) == 1
+
+
+def test_no_logit_is_too_large():
+    logprobs = logprobs_of(np.array([1e30, -1e30], np.float32), 0, count=1)
+
+    assert logprobs == [(0, 0.0), (0, 0.0)]

@@ -95,6 +95,9 @@ class ScriptedModel:
         last = self.cache[entry.slot][-1]
         return END if last == self.last_token else last + 1
 
+    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
+        return [(token, -0.5), *((other, -1.0 - other) for other in range(count))]
+
     def forget(self, slot: int, *, position: int = 0) -> bool:
         if position and not self.forgets_parts:
             return False

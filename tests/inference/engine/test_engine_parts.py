@@ -82,3 +82,19 @@ def test_a_call_that_the_limit_cuts_off_is_text():
 
     assert texts(run, is_reasoning=False) == CALL[:30]
     assert run.end("one").reason is FinishReason.LENGTH
+
+
+def test_each_token_is_told_of_once_with_how_likely_it_was():
+    run = saying("\x01Hm</think>Yes", logprobs=2)
+
+    deltas = [event for event in run.of("one") if isinstance(event, Delta)]
+    sampled = [one for delta in deltas for one in delta.tokens]
+    assert b"".join(one.chosen.piece for one in sampled) == b"Hm</think>Yes"
+    assert {len(one.top) for one in sampled} == {2}
+    assert {one.chosen.logprob for one in sampled} == {-0.5}
+
+
+def test_nobody_who_did_not_ask_is_told():
+    run = saying("Yes")
+
+    assert all(delta.tokens == () for delta in run.of("one") if isinstance(delta, Delta))

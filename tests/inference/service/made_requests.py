@@ -17,6 +17,13 @@ class FakeClock:
         return self.now
 
 
-def request_of(generation_id: str, spec: ModelSpec = SPEC, *, user: str = "") -> GenerationRequest:
-    messages = (ChatMessage("user", "hello"),)
-    return GenerationRequest(generation_id=generation_id, model=spec, messages=messages, user=user)
+def request_of(
+    generation_id: str, spec: ModelSpec = SPEC, *, user: str = "", weight: float = 1.0
+) -> GenerationRequest:
+    return GenerationRequest(
+        generation_id=generation_id,
+        model=spec,
+        messages=(ChatMessage("user", "hello"),),
+        user=user,
+        weight=weight,
+    )

@@ -22,14 +22,16 @@ DONE = Finished(
 class Queue:
     """Generations are named "user number"; `started` in the order of their starts."""
 
-    def __init__(self, *, max_sequences: int = 1) -> None:
+    def __init__(self, *, max_sequences: int = 1, weights: dict[str, float] | None = None) -> None:
+        self.weights = weights or {}
         self.clock = FakeClock()
         self.started: list[str] = []
         self.queue = GenerationQueue(max_sequences=max_sequences, send=self._take, clock=self.clock)
 
     def send(self, *names: str) -> None:
         for name in names:
-            request = request_of(name, user=name.split()[0])
+            user = name.split()[0]
+            request = request_of(name, user=user, weight=self.weights.get(user, 1.0))
             self.queue.add(Generation(request, clock=self.clock))
 
     def start(self) -> None:
@@ -97,6 +99,17 @@ def test_who_comes_late_takes_turns_too_and_catches_nothing_up():
     queue.send("grace 1", "grace 2", "grace 3")
 
     assert queue.run()[4:] == ["grace 1", "ada 4", "grace 2", "ada 5", "grace 3"]
+
+
+def test_who_weighs_more_gets_more_turns():
+    queue = Queue(weights={"ada": 2.0})
+    queue.send(
+        *(f"ada {number}" for number in range(5)), *(f"grace {number}" for number in range(3))
+    )
+
+    order = [name.split()[0] for name in queue.run()]
+
+    assert order == ["ada", "grace", "ada", "ada", "grace", "ada", "ada", "grace"]
 
 
 def test_requests_taken_back_cost_no_turn():
