@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import types
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -61,6 +61,8 @@ def _type(field: FieldInfo) -> str:
 def _type_name(kind: Any) -> str:
     if get_origin(kind) is list:
         return f"list of {_type_name(get_args(kind)[0])}s (JSON)"
+    if get_origin(kind) is Literal:
+        return " or ".join(f"`{value}`" for value in get_args(kind))
     if isinstance(kind, types.UnionType):
         return " or ".join(_type_name(each) for each in get_args(kind) if each is not type(None))
     return TYPE_NAMES.get(kind, getattr(kind, "__name__", str(kind)))

@@ -30,6 +30,10 @@ def test_types_bounds_defaults_and_options_are_told():
     assert "| `MINERVA_MODEL_DIRS` | list of paths (JSON) | `[]` |" in page
 
 
+def test_the_values_of_a_choice_are_told():
+    assert "| `f16` or `q8_0` or `q4_0` | `f16` |" in settings_page()
+
+
 def test_a_page_out_of_date_is_refused_with_the_command_that_mends_it(tmp_path, settings):
     settings.BASE_DIR = tmp_path
     (tmp_path / "docs").mkdir()
