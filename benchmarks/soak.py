@@ -42,6 +42,7 @@ from tests.inference.backends.known_prompts import Known, KnownPrompts
 from tests.made_models import write_random_model
 
 CLIENTS = 20
+SHELF_BYTES = 16 * 1024 * 1024
 NUM_TOKENS = 12
 GREEDY = SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS)
 SETTLE_SECONDS = 60.0
@@ -72,7 +73,10 @@ class Soak:
         self._events: SimpleQueue[tuple[str, Event]] = SimpleQueue()
         self._clients: dict[str, Client] = {}
         self.engine = Engine(
-            self.model, emit=lambda *event: self._events.put(event), clock=time.monotonic
+            self.model,
+            emit=lambda *event: self._events.put(event),
+            clock=time.monotonic,
+            shelf_bytes=SHELF_BYTES,
         )
         threading.Thread(target=self.engine.run, daemon=True).start()
 
