@@ -45,9 +45,9 @@ class Stopwatch:
             self.decode += time.perf_counter() - began
             return result
 
-        def timed_sample(index: int, sampler: Sampler) -> int:
+        def timed_sample(index: int, sampler: Sampler, *, place: int = 0) -> int:
             began = time.perf_counter()
-            token = sample(index, sampler)
+            token = sample(index, sampler, place=place)
             self.sample += time.perf_counter() - began
             return token
 

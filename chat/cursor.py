@@ -64,7 +64,7 @@ class AnswerCursor:
 
     @property
     def _has_more_reasoning(self) -> bool:
-        return self._num_reasoned < len(self.answer.reasoning)
+        return self._num_reasoned < self.answer.reasoning_length
 
     def _frame(self, *, is_over: bool) -> str | None:
         reasoning, reasoning_line = self._take_reasoning(), self._new_reasoning_line()
@@ -104,13 +104,15 @@ class AnswerCursor:
         return joined(taken)
 
     def _take_reasoning(self) -> str:
+        if not self._has_more_reasoning:
+            return ""
         start = self._num_reasoned
         taken = self.answer.reasoning[start : start + fragments.PIECE_CHARACTERS]
         self._num_reasoned += len(taken)
         return taken
 
     def _new_reasoning_line(self) -> str | None:
-        line = wording.live_reasoning_line(self.answer) if self.answer.reasoning else ""
+        line = wording.live_reasoning_line(self.answer) if self.answer.reasoning_length else ""
         if line == self._reasoning_line:
             return None
         self._reasoning_line = line

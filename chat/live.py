@@ -70,7 +70,8 @@ class LiveAnswer:
         if self._first_token_at is None:
             self._first_token_at = self._clock()
         if delta.is_reasoning:
-            self._reasoning_until = self._clock() if self._reasoning.text else self._first_token_at
+            is_first = self._reasoning_until is None
+            self._reasoning_until = self._first_token_at if is_first else self._clock()
             self._reasoning.append(delta.text)
         else:
             self._text.append(delta.text)
@@ -90,9 +91,14 @@ class LiveAnswer:
         return self._reasoning.text
 
     @property
+    def reasoning_length(self) -> int:
+        """In characters; joins nothing."""
+        return len(self._reasoning)
+
+    @property
     def is_reasoning(self) -> bool:
         """It has thought, and not answered yet."""
-        return bool(self.reasoning) and not self.text and not self.is_over
+        return bool(self._reasoning) and not self._text and not self.is_over
 
     @property
     def reasoning_seconds(self) -> float:
@@ -144,6 +150,9 @@ class _Growing:
     def append(self, text: str) -> None:
         self._parts.append(text)
         self._num_characters += len(text)
+
+    def __len__(self) -> int:
+        return max(self._num_characters, len(self._stored))
 
     @property
     def text(self) -> str:

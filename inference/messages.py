@@ -87,7 +87,8 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One link of the fallback chain. `context_window` 0: as memory allows. `gpu_layers` -1: all. `threads` 0: one a physical core.
     `kv_cache_type`: how precisely keys and values are kept. `prompt_cache_bytes`: for copies of ended
     sequences, outside of the KV cache and never more than the weights take. `share_system_prompts`:
-    what no user wrote is computed once for all users."""
+    what no user wrote is computed once for all users. `speculation`: tokens are guessed where that pays,
+    by the model at the path `draft_model`, or from the text itself."""
 
     context_window: int = 8192
     max_sequences: int = 8
@@ -97,6 +98,8 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     kv_cache_type: KVCacheType = "f16"
     prompt_cache_bytes: int = 512 * 1024 * 1024
     share_system_prompts: bool = True
+    speculation: bool = True
+    draft_model: str = ""
 
 
 class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):

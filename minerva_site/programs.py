@@ -39,6 +39,10 @@ def inference(configuration: Configuration) -> Program:
     arguments = [str(word) for option in options.items() for word in option]
     if not configuration.share_system_prompts:
         arguments.append("--private-system-prompts")
+    if not configuration.speculation:
+        arguments.append("--no-speculation")
+    if configuration.draft_model is not None:
+        arguments.extend(["--draft-model", str(configuration.draft_model)])
     client = InferenceClient(configuration.inference_socket, timeout=PROBE_SECONDS)
 
     def is_ready() -> bool:

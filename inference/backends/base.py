@@ -37,12 +37,12 @@ class DecodeResult(StrEnum):
 
 @dataclass(frozen=True)
 class BatchEntry:
-    """Consecutive tokens of one sequence. `samples`: logits are wanted after the last one."""
+    """Consecutive tokens of one sequence. `samples`: after so many of the last ones logits are wanted."""
 
     slot: int
     position: int
     tokens: array[int]
-    samples: bool
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class LoadedModel(Protocol):
 
     `vocabulary_size`: tokens it knows; `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
     `max_sequences`: computed together; `num_slots`: what it keeps apart, running or not;
-    `token_budget`: tokens one decode takes; `decode_seconds`: what the proving token took.
+    `token_budget`: tokens one decode takes; `num_outputs`: of them, those that logits may be wanted after;
+    `decode_seconds`: what the proving token took. `can_cut`: the last tokens of a slot can always be dropped.
     `chat_template`: the model's own, "" if it has none; `bos_text`, `eos_text`: for its variables.
     """
 
@@ -73,6 +74,8 @@ class LoadedModel(Protocol):
     num_slots: int
     max_sequences: int
     token_budget: int
+    num_outputs: int
+    can_cut: bool
     device: str
     decode_seconds: float
     chat_template: str
@@ -100,13 +103,16 @@ class LoadedModel(Protocol):
 
     def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult: ...
 
-    def sample(self, index: int, sampler: Sampler) -> int:
-        """The next token after entry `index` of the last batch, which asked for it."""
+    def sample(self, index: int, sampler: Sampler, *, place: int = 0) -> int:
+        """The next token in entry `index` of the last batch: after the first of those that it asked for
+        logits after, or after the one in this place."""
         ...
 
-    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
-        """Of `token` after entry `index` of the last batch, and then of the `count` likeliest
-        tokens there: tokens and natural logarithms of their probabilities."""
+    def logprobs(
+        self, index: int, token: int, *, count: int, place: int = 0
+    ) -> list[tuple[int, float]]:
+        """Of `token` where `sample` chose it, and then of the `count` likeliest tokens there: tokens and
+        natural logarithms of their probabilities."""
         ...
 
     def forget(self, slot: int, *, position: int = 0) -> bool:

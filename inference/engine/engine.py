@@ -22,6 +22,7 @@ from inference.engine.pace import PrefillPace
 from inference.engine.scheduler import Chunk, Scheduler
 from inference.engine.separator import Part
 from inference.engine.sequence import Prompt, Sequence, SequenceStatus
+from inference.engine.speculation import Drafter, Speculation
 from inference.engine.tool_calls import Call
 from inference.errors import InferenceError
 from inference.types import (
@@ -74,7 +75,7 @@ class Engine:
     """Computes completions for several sequences at once; `num_…` may be read from any thread.
 
     `flush` is called once a step, after all that was emitted in it. `shelf_bytes`: for copies of
-    ended sequences.
+    ended sequences. `drafter`: guesses what comes next, where that pays.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Engine:
         clock: Callable[[], float],
         flush: Callable[[], None] = lambda: None,
         shelf_bytes: int = 0,
+        drafter: Drafter | None = None,
     ) -> None:
         self._model = model
         self._emit = emit
@@ -103,6 +105,8 @@ class Engine:
             cache=model,
             shelf_bytes=shelf_bytes,
         )
+        self._speculation = _speculation(model, drafter)
+        self._began_at = 0.0
         self.num_steps = 0
 
     # -- from any thread ----------------------------------------------------------------------
@@ -133,13 +137,22 @@ class Engine:
     def step(self) -> bool:
         """One pass. False when there was nothing to do."""
         self._drain()
-        chunks = self.scheduler.schedule()
+        chunks = self._scheduled()
         self._report_positions()
         if chunks:
             self._compute(chunks)
             self.num_steps += 1
         self._flush()
         return self.scheduler.tidy() or bool(chunks)
+
+    def _scheduled(self) -> list[Chunk]:
+        """A step with a prompt in it is long enough without drafts."""
+        chunks = self.scheduler.schedule()
+        self._began_at = self._clock()
+        if self._speculation is None or any(chunk.is_prefill for chunk in chunks):
+            return chunks
+        num_free = self.scheduler.num_free_cells
+        return self._speculation.with_drafts(chunks, num_free=num_free)
 
     def _drain(self) -> None:
         while True:
@@ -182,13 +195,16 @@ class Engine:
         self._interruptible = frozenset()
 
     def _decode(self, chunks: list[Chunk]) -> DecodeResult:
-        began = self._clock()
         result = self._model.decode([_entry(chunk) for chunk in chunks])
         if result is DecodeResult.DONE:
-            self._record(chunks, self._clock() - began)
+            self._record(chunks, self._clock() - self._began_at)
         return result
 
     def _record(self, chunks: list[Chunk], seconds: float) -> None:
+        if self._speculation is not None and not any(chunk.is_prefill for chunk in chunks):
+            self._speculation.record(chunks, seconds)
+        if any(chunk.draft for chunk in chunks):
+            return
         prefills = [chunk.end - chunk.start for chunk in chunks if chunk.is_prefill]
         num_streams = len(chunks) - len(prefills)
         self._pace.record(num_streams=num_streams, prompt_tokens=sum(prefills), seconds=seconds)
@@ -207,30 +223,49 @@ class Engine:
     def _advance(self, chunks: list[Chunk]) -> None:
         for index, chunk in enumerate(chunks):
             sequence = chunk.sequence
-            self.scheduler.computed(chunk)
             if sequence.completion_tokens == 0:
                 self._emit(sequence.sequence_id, Prefill(chunk.end, sequence.prompt_tokens))
             if chunk.completes:
-                self._take_token(sequence, index)
+                self._take_tokens(chunk, index)
+            else:
+                self.scheduler.computed(chunk)
 
-    def _take_token(self, sequence: Sequence, index: int) -> None:
-        assert sequence.sampler is not None
-        token = self._model.sample(index, sequence.sampler)
-        if self._model.is_end(token):
-            self._finish(sequence, FinishReason.STOP)
-            return
-        piece = sequence.markers.get(token) or self._model.piece(token)
-        if sequence.sampling.logprobs is not None:
-            sequence.sampled.append(self._sampled(token, index, sequence.sampling.logprobs))
-        self._show(sequence, sequence.append(token, piece, now=self._clock()))
-        reason = sequence.finish_reason(context_window=self._model.context_window)
+    def _take_tokens(self, chunk: Chunk, index: int) -> None:
+        """The next token; and the one after it, as long as the draft had guessed right."""
+        sequence, reason, num_right = chunk.sequence, None, 0
+        while reason is None:
+            token = self._sample(sequence, index, place=num_right)
+            reason = self._take_token(sequence, token, index, place=num_right)
+            if reason or num_right == len(chunk.draft) or token != chunk.draft[num_right]:
+                break
+            num_right += 1
+        self.scheduler.computed(chunk, num_right=num_right)
+        if self._speculation is not None:
+            self._speculation.note(chunk, num_right=num_right)
         if reason is not None:
             self._finish(sequence, reason)
 
-    def _sampled(self, token: int, index: int, count: int) -> SampledToken:
+    def _sample(self, sequence: Sequence, index: int, *, place: int) -> int:
+        assert sequence.sampler is not None
+        return self._model.sample(index, sequence.sampler, place=place)
+
+    def _take_token(
+        self, sequence: Sequence, token: int, index: int, *, place: int
+    ) -> FinishReason | None:
+        """Why the sequence ends with it, or None if it goes on."""
+        if self._model.is_end(token):
+            return FinishReason.STOP
+        piece = sequence.markers.get(token) or self._model.piece(token)
+        if sequence.sampling.logprobs is not None:
+            sequence.sampled.append(self._sampled(sequence, token, index, place=place))
+        self._show(sequence, sequence.append(token, piece, now=self._clock()))
+        return sequence.finish_reason(context_window=self._model.context_window)
+
+    def _sampled(self, sequence: Sequence, token: int, index: int, *, place: int) -> SampledToken:
+        count = sequence.sampling.logprobs or 0
         chosen, *top = [
             TokenLogprob(self._model.piece(one), logprob)
-            for one, logprob in self._model.logprobs(index, token, count=count)
+            for one, logprob in self._model.logprobs(index, token, count=count, place=place)
         ]
         return SampledToken(chosen, tuple(top))
 
@@ -265,9 +300,22 @@ class Engine:
     def _end(self, sequence: Sequence, event: Finished | Failed) -> None:
         del self._sequences[sequence.sequence_id]
         self.scheduler.remove(sequence, stays=isinstance(event, Finished))
+        if self._speculation is not None:
+            self._speculation.forget(sequence)
         if sequence.sampler is not None:
             sequence.sampler.close()
         self._emit(sequence.sequence_id, event)
+
+
+def _speculation(model: LoadedModel, drafter: Drafter | None) -> Speculation | None:
+    if drafter is None or not model.can_cut:
+        return None
+    return Speculation(
+        drafter,
+        decode_seconds=model.decode_seconds,
+        num_outputs=model.num_outputs,
+        context_window=model.context_window,
+    )
 
 
 def _event_of(sequence: Sequence, part: Part) -> Delta | ToolCall:
@@ -279,8 +327,9 @@ def _event_of(sequence: Sequence, part: Part) -> Delta | ToolCall:
 
 def _entry(chunk: Chunk) -> BatchEntry:
     sequence = chunk.sequence
-    tokens = sequence.tokens[chunk.start : chunk.end]
-    return BatchEntry(sequence.slot, chunk.start, tokens, chunk.completes)
+    tokens = sequence.tokens[chunk.start : chunk.end] + chunk.draft
+    samples = 1 + len(chunk.draft) if chunk.completes else 0
+    return BatchEntry(sequence.slot, chunk.start, tokens, samples)
 
 
 def _interruptible(chunks: list[Chunk]) -> frozenset[str]:

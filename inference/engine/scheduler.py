@@ -13,9 +13,10 @@ computed for another one, it waits for that rather than have it computed twice.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from inference.engine.pace import PrefillPace
 from inference.engine.prefix import Match, shared_length
@@ -30,11 +31,13 @@ WORTH_WAITING = 32
 
 @dataclass(frozen=True)
 class Chunk:
-    """The tokens `start` to `end` of a sequence, to be computed in this step."""
+    """The tokens `start` to `end` of a sequence, to be computed in this step; and after them `draft`,
+    tokens that are guessed to follow."""
 
     sequence: Sequence
     start: int
     end: int
+    draft: array[int] = field(default_factory=lambda: array("i"))
 
     @property
     def is_prefill(self) -> bool:
@@ -86,10 +89,13 @@ class Scheduler:
             chunks.extend(self._prefills(num_streams=len(chunks)))
         return chunks
 
-    def computed(self, chunk: Chunk) -> None:
-        """To be told of each chunk that was decoded."""
-        self._slots.extend(chunk.sequence.slot, chunk.end - chunk.start)
-        chunk.sequence.num_computed_tokens = chunk.end
+    def computed(self, chunk: Chunk, *, num_right: int = 0) -> None:
+        """To be told of each chunk that was decoded, and how much of its draft was right."""
+        sequence, length = chunk.sequence, chunk.end + num_right
+        self._slots.extend(sequence.slot, length - chunk.start)
+        sequence.num_computed_tokens = length
+        if num_right < len(chunk.draft):
+            sequence.num_computed_tokens = self._slots.cut(sequence.slot, length=length)
 
     def roll_back(self, chunk: Chunk) -> None:
         """To be told of each chunk that was not, or not for certain."""
@@ -123,6 +129,11 @@ class Scheduler:
     def num_taken_cells(self) -> int:
         """By running sequences and by what ended ones left."""
         return self._slots.num_taken_by_all()
+
+    @property
+    def num_free_cells(self) -> int:
+        """After a step of those that run."""
+        return self._slots.num_cells - self.num_taken_cells - self._num_remaining()
 
     @property
     def slot_lengths(self) -> list[int]:

@@ -36,6 +36,7 @@ from inference.messages import (
     Start,
 )
 from inference.runner.channel import Channel
+from inference.runner.drafting import drafter_of
 from inference.runner.prompts import PromptMaker
 from inference.types import Event
 
@@ -81,6 +82,7 @@ class Runner:
         prompts = PromptMaker(model, shares=settings.share_system_prompts)
         engine = Engine(
             model,
+            drafter=drafter_of(model, command) if settings.speculation else None,
             emit=self._emit,
             flush=self._channel.send_collected,
             clock=time.monotonic,

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import psutil
 
 from inference.errors import ModelLoadFailed
@@ -65,7 +66,16 @@ class Tenant(Protocol):
 
 
 def need_of(path: str, settings: LoadSettings) -> int:
-    """Bytes a model will take. A file that cannot be looked at is left to the runner to refuse."""
+    """Bytes a model will take, and the one that guesses for it."""
+    needs = [_need_of_one(path, settings)]
+    if settings.speculation and settings.draft_model not in ("", path):
+        drafting = msgspec.structs.replace(settings, prompt_cache_bytes=0)
+        needs.append(_need_of_one(settings.draft_model, drafting))
+    return sum(needs)
+
+
+def _need_of_one(path: str, settings: LoadSettings) -> int:
+    """A file that cannot be looked at is left to the runner to refuse."""
     try:
         weights = Path(path).stat().st_size
     except OSError:

@@ -141,4 +141,6 @@ def _load_settings(settings: ServiceSettings) -> LoadSettings:
         kv_cache_type=settings.kv_cache_type,
         prompt_cache_bytes=settings.prompt_cache_mib * MIB,
         share_system_prompts=settings.share_system_prompts,
+        speculation=settings.speculation,
+        draft_model=settings.draft_model,
     )

@@ -30,6 +30,8 @@ class ServiceSettings:
     kv_cache_type: KVCacheType = "f16"
     prompt_cache_mib: int = 512
     share_system_prompts: bool = True
+    speculation: bool = True
+    draft_model: str = ""
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
 
@@ -63,6 +65,15 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
         dest="share_system_prompts",
         action="store_false",
         help="compute the same system prompt anew for each user",
+    )
+    parser.add_argument(
+        "--no-speculation",
+        dest="speculation",
+        action="store_false",
+        help="never guess what comes next",
+    )
+    parser.add_argument(
+        "--draft-model", default="", help="path of a small model that guesses for larger ones"
     )
     return ServiceSettings(**vars(parser.parse_args(arguments)))
 

@@ -30,3 +30,12 @@ def test_a_context_window_of_no_use_is_refused(monkeypatch, window):
 
     with pytest.raises(ImproperlyConfigured, match=f"MINERVA_CONTEXT_WINDOW={window}: "):
         configuration()
+
+
+def test_a_draft_model_that_is_not_there_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("MINERVA_DRAFT_MODEL", str(tmp_path / "small.gguf"))
+    with pytest.raises(ImproperlyConfigured, match=r"MINERVA_DRAFT_MODEL=.*there is no such file"):
+        configuration()
+
+    (tmp_path / "small.gguf").write_bytes(b"GGUF")
+    assert configuration().draft_model == tmp_path / "small.gguf"

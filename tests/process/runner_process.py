@@ -149,7 +149,7 @@ def text_of(events: list[Event]) -> str:
 
 
 @contextlib.contextmanager
-def running(path: Path, **settings: int) -> Iterator[RunnerProcess]:
+def running(path: Path, **settings: Any) -> Iterator[RunnerProcess]:
     """A runner that has loaded the model."""
     runner = RunnerProcess()
     try:

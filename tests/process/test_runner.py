@@ -445,3 +445,23 @@ def test_a_chat_that_does_not_fit_goes_on_without_its_oldest_turns_if_it_may(nar
     assert 0 < shortened.num_messages < len(prompt)
     assert shortened.num_messages % 2 == 0
     assert isinstance(narrow.of("shorter")[-1], Finished)
+
+
+@pytest.mark.parametrize("draft", ["random", "scripted", "broken", "gone"])
+def test_a_draft_model_changes_no_text_and_one_of_no_use_is_left_out(models, draft):
+    path = write_random_model(models / "large.gguf", seed=SEED)
+    drafts = {
+        "random": write_random_model(models / "random-draft.gguf", seed=1),
+        "scripted": write_scripted_model(models / "scripted-draft.gguf", TEXT),
+        "broken": models / "broken-draft.gguf",
+        "gone": models / "gone.gguf",
+    }
+    drafts["broken"].write_bytes(b"GGUF" + b"\xff" * 100)
+    texts = []
+    for settings in ({"draft_model": str(drafts[draft])}, {"speculation": False}):
+        with running(path, **settings) as runner:
+            runner.complete(PROMPTS["owls"], GREEDY)
+            texts.append(runner.text())
+
+    assert texts[0] == texts[1]
+    assert len(texts[0]) > 0

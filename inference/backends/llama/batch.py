@@ -39,14 +39,14 @@ class Batch:
             self._position[start:end] = np.arange(entry.position, entry.position + end - start)
             self._slot[start:end] = entry.slot
             self._wanted[start:end] = 0
-            self._wanted[end - 1] = entry.samples
-            self._indexes.append(end - 1)
+            self._wanted[end - entry.samples : end] = 1
+            self._indexes.append(end - entry.samples)
             start = end
         self.struct.n_tokens = start
 
-    def last_index(self, entry: int) -> int:
-        """The place in the batch of the last token of the entry with this number."""
-        return self._indexes[entry]
+    def index(self, entry: int, place: int) -> int:
+        """Where in the batch those tokens of an entry stand that logits were wanted after."""
+        return self._indexes[entry] + place
 
 
 def _pointer(values: np.ndarray, kind: type) -> object:

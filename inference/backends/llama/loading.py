@@ -41,7 +41,7 @@ KV_CACHE_TYPES: dict[KVCacheType, int] = {
 def load_model(
     spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]
 ) -> LlamaModel:
-    """Raises ModelLoadFailed. Called once in a process."""
+    """Raises ModelLoadFailed. The newest load's log is the one that llama.cpp writes to."""
     log = LlamaLog()
     llama_cpp.llama_backend_init()
     model = _read_weights(spec, settings, progress)
@@ -143,7 +143,7 @@ def _prove(model: LlamaModel) -> None:
     first = next((token for token in (model.vocabulary.bos, model.vocabulary.eos) if token >= 0), 0)
     for _ in range(2):
         began = time.monotonic()
-        result = model.decode([BatchEntry(0, 0, array("i", [first]), samples=True)])
+        result = model.decode([BatchEntry(0, 0, array("i", [first]), samples=1)])
         model.decode_seconds = min(model.decode_seconds, time.monotonic() - began)
         logits = model.logits(0) if result is DecodeResult.DONE else None
         if logits is None or bool(np.isnan(logits).any()):

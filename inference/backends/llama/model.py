@@ -56,6 +56,8 @@ class LlamaModel:
         self.max_sequences = max_sequences
         self.num_slots = int(llama_cpp.llama_n_seq_max(context))
         self.token_budget = int(llama_cpp.llama_n_batch(context))
+        self.num_outputs = self.num_slots
+        self.can_cut = _can_cut(model)
         self._batch = Batch(self.token_budget)
         self._logits_type = ctypes.c_float * self._vocabulary.size
         self._interrupt = ctypes.create_string_buffer(2)
@@ -91,21 +93,23 @@ class LlamaModel:
         code = llama_cpp.llama_decode(self._context, self._batch.struct)
         return RESULTS.get(code, DecodeResult.FAILED)
 
-    def sample(self, index: int, sampler: Sampler) -> int:
+    def sample(self, index: int, sampler: Sampler, *, place: int = 0) -> int:
         assert isinstance(sampler, LlamaSampler)
-        logits = self.logits(index)
+        logits = self.logits(index, place=place)
         assert logits is not None, "the last batch did not ask for this entry's logits"
         return sampler.choose(logits)
 
-    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
-        logits = self.logits(index)
+    def logprobs(
+        self, index: int, token: int, *, count: int, place: int = 0
+    ) -> list[tuple[int, float]]:
+        logits = self.logits(index, place=place)
         assert logits is not None, "the last batch did not ask for this entry's logits"
         return logprobs_of(logits, token, count=count)
 
-    def logits(self, index: int) -> Logits | None:
+    def logits(self, index: int, *, place: int = 0) -> Logits | None:
         """Of entry `index` of the last batch; None if the model gives none. Valid until the next."""
-        place = self._batch.last_index(index)
-        pointer = llama_cpp.llama_get_logits_ith(self._context, place)
+        token = self._batch.index(index, place)
+        pointer = llama_cpp.llama_get_logits_ith(self._context, token)
         if not pointer:
             return None
         address = ctypes.addressof(pointer.contents)
@@ -164,6 +168,13 @@ class LlamaModel:
 
 def _bytes_of(data: npt.NDArray[np.uint8]) -> object:
     return data.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
+
+
+def _can_cut(model: object) -> bool:
+    """A recurrent state has no last token; a sliding window may have lost what comes back into it."""
+    is_recurrent = llama_cpp.llama_model_is_recurrent(model)
+    has_states = is_recurrent or llama_cpp.llama_model_is_hybrid(model)
+    return not has_states and llama_cpp.llama_model_n_swa(model) == 0
 
 
 def _chat_template(model: object) -> str:

@@ -6,15 +6,19 @@ from __future__ import annotations
 import random
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from inference.backends.base import SavedState
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
+from inference.engine.draft_model import DraftModel
 from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.ngrams import NGramDrafter
 from inference.engine.sequence import Prompt, Sequence, SequenceStatus
+from inference.engine.speculation import Drafter
 from inference.messages import LoadSettings
 from inference.types import (
     TERMINAL,
@@ -36,14 +40,32 @@ USERS = ("ada", "grace")
 GREEDY = SamplingParams(temperature=0.0, max_tokens=NUM_TOKENS)
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaModel]:
-    path = write_random_model(tmp_path_factory.mktemp("model") / "random.gguf", printable=True)
+def load(path: Path) -> LlamaModel:
     spec = ModelSpec(model_id="random", name="random", path=str(path), context_window=CELLS)
     settings = LoadSettings(gpu_layers=0, max_sequences=4, threads=1)
-    loaded = load_model(spec, settings, lambda _: None)
+    return load_model(spec, settings, lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_random_model(tmp_path_factory.mktemp("model") / "random.gguf", printable=True)
+
+
+@pytest.fixture(scope="module")
+def model(path: Path) -> Iterator[LlamaModel]:
+    loaded = load(path)
     yield loaded
     loaded.close()
+
+
+@pytest.fixture(scope="module")
+def draft_models(path: Path) -> Iterator[dict[str, LlamaModel]]:
+    """One that is always right, and one that is so by chance."""
+    other = write_random_model(path.with_name("other.gguf"), printable=True, seed=99)
+    loaded = {"itself": load(path), "another": load(other)}
+    yield loaded
+    for one in loaded.values():
+        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,31 +77,48 @@ def known(model: LlamaModel) -> list[Known]:
 class Schedule:
     """Prompts that come and are cancelled at random between the steps of one engine."""
 
-    def __init__(self, model: LlamaModel, known: list[Known], seed: int) -> None:
+    def __init__(
+        self,
+        model: LlamaModel,
+        known: list[Known],
+        seed: int,
+        drafter: Drafter | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.random = random.Random(seed)
         self.model = model
         self.known = known
         self.asked: dict[str, Known] = {}
         self.events: dict[str, list[Event]] = {}
         self.num_preempted = 0
-        self.engine = Engine(model, emit=self._emit, clock=time.monotonic, shelf_bytes=SHELF_BYTES)
+        self.engine = Engine(
+            model,
+            emit=self._emit,
+            clock=clock,
+            shelf_bytes=SHELF_BYTES,
+            drafter=drafter,
+        )
 
     def run(self) -> None:
         for _ in range(60):
             if self.random.random() < 0.25:
-                self._ask()
+                self.ask()
             if self.asked and self.random.random() < 0.03:
                 self.engine.cancel(self.random.choice(sorted(self.asked)))
             if self.random.random() < 0.05:
                 self._run_out_of_cells()
             self._step()
+        self.finish()
+
+    def finish(self) -> None:
         while self._step():
             pass
 
     def text(self, name: str) -> str:
         return "".join(event.text for event in self.events[name] if isinstance(event, Delta))
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         name, known = str(len(self.asked)), self.random.choice(self.known)
         self.asked[name] = known
         user = self.random.choice(USERS)
@@ -107,6 +146,38 @@ def test_each_text_is_the_one_it_has_alone(model, known, seed):
 
     schedule.run()
 
+    check_texts(schedule, model)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", ["itself", "another", "text"])
+def test_drafts_change_no_text(model, draft_models, known, kind, seed):
+    """Right ones, wrong ones and those of the text itself. With a clock that stands still they always
+    seem to pay."""
+    drafter = DraftModel(draft_models[kind]) if kind in draft_models else NGramDrafter()
+    schedule = Schedule(model, known, seed, drafter, clock=lambda: 0.0)
+
+    schedule.run()
+
+    check_texts(schedule, model)
+    for draft_model in draft_models.values():
+        assert all(draft_model.length(slot) == 0 for slot in range(draft_model.num_slots))
+
+
+def test_a_draft_model_that_is_right_saves_steps(model, draft_models, known):
+    steps = []
+    for drafter in (None, DraftModel(draft_models["itself"])):
+        schedule = Schedule(model, known[:1], 1, drafter, clock=lambda: 0.0)
+        schedule.ask()
+        schedule.finish()
+        steps.append(schedule.engine.num_steps)
+        empty(model)
+
+    assert steps[0] == NUM_TOKENS
+    assert steps[1] < NUM_TOKENS / 2
+
+
+def check_texts(schedule: Schedule, model: LlamaModel) -> None:
     for name, prompt in schedule.asked.items():
         end = schedule.events[name][-1]
         assert isinstance(end, TERMINAL)
@@ -117,6 +188,10 @@ def test_each_text_is_the_one_it_has_alone(model, known, seed):
             assert prompt.text.startswith(schedule.text(name))
     lengths = schedule.engine.scheduler.slot_lengths
     assert [model.length(slot) for slot in range(model.num_slots)] == lengths
+    empty(model)
+
+
+def empty(model: LlamaModel) -> None:
     for slot in range(model.num_slots):
         model.forget(slot)
 
@@ -138,8 +213,7 @@ def test_the_schedules_preempt_and_find_what_was_computed(model, known, monkeypa
         ends = [events[-1] for events in schedule.events.values()]
         preempted += schedule.num_preempted
         found += sum(isinstance(end, Finished) and end.usage.cached_tokens > 0 for end in ends)
-        for slot in range(model.num_slots):
-            model.forget(slot)
+        empty(model)
 
     assert preempted > 0
     assert found > 20

@@ -7,6 +7,7 @@ from collections.abc import Sequence as Tokens
 
 from inference.engine.engine import Announced, Engine, Prepared
 from inference.engine.sequence import Prompt, Sequence
+from inference.engine.speculation import Drafter
 from inference.types import TERMINAL, Delta, Event, Finished, SamplingParams
 from tests.inference.engine.scripted_model import ScriptedModel
 
@@ -14,12 +15,18 @@ MOST_STEPS = 10_000
 
 
 class EngineRun:
-    def __init__(self, model: ScriptedModel, *, shelf_bytes: int = 0) -> None:
+    def __init__(
+        self, model: ScriptedModel, *, shelf_bytes: int = 0, drafter: Drafter | None = None
+    ) -> None:
         self.model = model
         self.events: dict[str, list[Event]] = {}
         self.now = 0.0
         self.engine = Engine(
-            model, emit=self._emit, clock=lambda: self.now, shelf_bytes=shelf_bytes
+            model,
+            emit=self._emit,
+            clock=lambda: self.now,
+            shelf_bytes=shelf_bytes,
+            drafter=drafter,
         )
 
     def announce(self, name: str, *, user: str = "", **sampling: object) -> None:

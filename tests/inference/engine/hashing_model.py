@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 
 from inference.backends.base import BatchEntry, DecodeResult
+from inference.engine.sequence import Sequence as Generated
 from tests.inference.engine.scripted_model import ScriptedModel
 
 LETTERS = b"abcdefghijklmnopqrstuvwxyz"
@@ -25,10 +26,8 @@ class HashingModel(ScriptedModel):
             self.hold(entry)
         return outcome
 
-    def sample(self, index: int, sampler: object) -> int:
-        entry = self.batches[-1][index]
-        assert entry.samples
-        return self.next_token(self.cache[entry.slot])
+    def sample(self, index: int, sampler: object, *, place: int = 0) -> int:
+        return self.next_token(self.read(index, place))
 
     def next_token(self, tokens: list[int]) -> int:
         return LETTERS[zlib.crc32(array("i", tokens).tobytes()) % len(LETTERS)]
@@ -45,3 +44,27 @@ class HashingModel(ScriptedModel):
             return DecodeResult.INTERRUPTED
         needed = self.num_cached_tokens + sum(len(entry.tokens) for entry in batch)
         return DecodeResult.DONE if needed <= self.num_cells else DecodeResult.CACHE_FULL
+
+
+class Guesses:
+    """A drafter that knows what the model will say, and is wrong at each token whose place in the
+    sequence has this remainder."""
+
+    def __init__(self, model: HashingModel, *, wrong: int = 5) -> None:
+        self._model = model
+        self._wrong = wrong
+        self.num_drafted = 0
+
+    def draft(self, sequences: Sequence[tuple[Generated, int]]) -> list[array[int]]:
+        return [self._of(list(one.tokens), most) for one, most in sequences]
+
+    def forget(self, sequence: Generated) -> None:
+        pass
+
+    def _of(self, tokens: list[int], most: int) -> array[int]:
+        start = len(tokens)
+        for _ in range(most):
+            right = self._model.next_token(tokens)
+            tokens.append(right + 1 if len(tokens) % 7 == self._wrong else right)
+        self.num_drafted += most
+        return array("i", tokens[start:])

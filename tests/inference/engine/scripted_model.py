@@ -29,6 +29,8 @@ class ScriptedModel:
     device = "CPU"
     vocabulary_size = 256
     decode_seconds = 0.001
+    num_outputs = 64
+    can_cut = True
 
     def __init__(
         self,
@@ -89,13 +91,20 @@ class ScriptedModel:
         cached.extend(entry.tokens)
         self.cells.setdefault(entry.slot, []).extend(object() for _ in entry.tokens)
 
-    def sample(self, index: int, sampler: object) -> int:
-        entry = self.batches[-1][index]
-        assert entry.samples
-        last = self.cache[entry.slot][-1]
+    def sample(self, index: int, sampler: object, *, place: int = 0) -> int:
+        last = self.read(index, place)[-1]
         return END if last == self.last_token else last + 1
 
-    def logprobs(self, index: int, token: int, *, count: int) -> list[tuple[int, float]]:
+    def read(self, index: int, place: int) -> list[int]:
+        """The tokens before the one that is sampled in this place of an entry."""
+        entry = self.batches[-1][index]
+        assert place < entry.samples
+        end = entry.position + len(entry.tokens) - entry.samples + place + 1
+        return self.cache[entry.slot][:end]
+
+    def logprobs(
+        self, index: int, token: int, *, count: int, place: int = 0
+    ) -> list[tuple[int, float]]:
         return [(token, -0.5), *((other, -1.0 - other) for other in range(count))]
 
     def forget(self, slot: int, *, position: int = 0) -> bool:

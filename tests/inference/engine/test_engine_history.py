@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inference.backends.base import DecodeResult
 from inference.types import FinishReason, Prefill
 from tests.inference.engine.engine_run import EngineRun
-from tests.inference.engine.hashing_model import HashingModel
+from tests.inference.engine.hashing_model import Guesses, HashingModel
 
 NUM_TOKENS = 30
 SYSTEM = "You are an owl and know the night. Be kind. "
@@ -27,8 +27,8 @@ happenings = st.sampled_from(
 )
 
 
-def run_of(model: HashingModel) -> EngineRun:
-    run = EngineRun(model)
+def run_of(model: HashingModel, *, drafts: bool = False) -> EngineRun:
+    run = EngineRun(model, drafter=Guesses(model) if drafts else None)
     for name, prompt in PROMPTS.items():
         public = len(SYSTEM) if prompt.startswith(SYSTEM) else 0
         run.start(name, model.tokenize(prompt), user=name, num_public=public, max_tokens=NUM_TOKENS)
@@ -46,14 +46,15 @@ def test_text_is_the_same_in_any_company(max_sequences):
         assert run.text(name) == model.completion(prompt, NUM_TOKENS)
 
 
+@pytest.mark.parametrize("drafts", [True, False])
 @pytest.mark.parametrize("forgets_parts", [True, False])
 @given(num_cells=st.integers(230, 400), script=st.lists(happenings, max_size=40), data=st.data())
 def test_text_is_the_same_whatever_happens_around_it(
-    forgets_parts: bool, num_cells: int, script: list[str], data: Any
+    forgets_parts: bool, drafts: bool, num_cells: int, script: list[str], data: Any
 ):
     model = HashingModel(num_cells=num_cells)
     model.forgets_parts = forgets_parts
-    run = run_of(model)
+    run = run_of(model, drafts=drafts)
     coming = iter(script)
     cancelled: set[str] = set()
 

@@ -10,7 +10,7 @@ from hypothesis.strategies import data, integers, sampled_from
 from inference.backends.base import DecodeResult
 from inference.types import TERMINAL, Failed, Finished, FinishReason
 from tests.inference.engine.engine_run import EngineRun
-from tests.inference.engine.hashing_model import HashingModel
+from tests.inference.engine.hashing_model import Guesses, HashingModel
 
 # Two beginnings that users have in common, one of them the beginning of the other.
 BEGINNINGS = (
@@ -32,7 +32,7 @@ class EngineMachine(RuleBasedStateMachine):
         self.model = HashingModel(
             num_cells=NUM_CELLS, max_sequences=3, num_slots=5, token_budget=48
         )
-        self.run = EngineRun(self.model, shelf_bytes=SHELF_BYTES)
+        self.run = EngineRun(self.model, shelf_bytes=SHELF_BYTES, drafter=Guesses(self.model))
         self.prompts: dict[str, str] = {}
         self.num_tokens: dict[str, int] = {}
         self.chats: list[str] = []

@@ -26,7 +26,7 @@ class Saying(ScriptedModel):
     def piece(self, token: int) -> bytes:
         return b"" if token == THINK else bytes([token])
 
-    def sample(self, index: int, sampler: object) -> int:
+    def sample(self, index: int, sampler: object, *, place: int = 0) -> int:
         return self.said.pop(0)
 
 

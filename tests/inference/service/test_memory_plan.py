@@ -162,6 +162,17 @@ def test_the_prompt_cache_takes_no_more_than_the_weights(tmp_path, size, taken):
     assert need_of(str(path), LoadSettings(prompt_cache_bytes=size)) == without + taken
 
 
+def test_a_draft_model_needs_memory_too(tmp_path):
+    path, draft = tmp_path / "m.gguf", tmp_path / "draft.gguf"
+    path.write_bytes(b"x" * 10_000_000)
+    draft.write_bytes(b"x" * 1_000_000)
+    alone = need_of(str(path), LoadSettings())
+
+    assert need_of(str(path), LoadSettings(draft_model=str(draft))) > alone + 1_000_000
+    assert need_of(str(path), LoadSettings(draft_model=str(draft), speculation=False)) == alone
+    assert need_of(str(path), LoadSettings(draft_model=str(path))) == alone
+
+
 def test_a_file_that_is_not_there_needs_nothing_and_is_left_to_the_runner(tmp_path):
     assert need_of(str(tmp_path / "gone.gguf"), LoadSettings()) == 0
 

@@ -42,6 +42,12 @@ def test_system_prompts_can_be_kept_apart():
     assert not settings.share_system_prompts
 
 
+def test_guessing_can_be_left_to_a_model_or_left_out():
+    assert parse_settings(["--socket", "s"]).speculation
+    assert not parse_settings(["--socket", "s", "--no-speculation"]).speculation
+    assert parse_settings(["--socket", "s", "--draft-model", "/m"]).draft_model == "/m"
+
+
 def test_a_number_out_of_bounds_is_refused_with_its_bound(capsys):
     with pytest.raises(SystemExit):
         parse_settings(["--socket", "s", "--max-sequences", "0"])
