@@ -16,7 +16,8 @@ from pathlib import Path
 from inference.backends.base import BatchEntry, DecodeResult, Sampler
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
-from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Prepared
 from inference.engine.sequence import Prompt, Sequence
 from inference.messages import LoadSettings
 from inference.types import Event, ModelSpec, SamplingParams

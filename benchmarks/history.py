@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.engine_loop import empty_cache, load
 from benchmarks.measuring import print_ratios
 from inference.backends.llama.model import LlamaModel
-from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Prepared
 from inference.engine.sequence import Prompt, Sequence
 from inference.types import Event, Finished, SamplingParams
 

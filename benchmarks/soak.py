@@ -25,7 +25,8 @@ from queue import Empty, SimpleQueue
 from benchmarks.serving.server import resident_bytes
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
-from inference.engine.engine import Announced, Engine, Prepared, Refused
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Prepared, Refused
 from inference.engine.sequence import Prompt, Sequence
 from inference.errors import ContextWindowExceeded
 from inference.messages import LoadSettings

@@ -49,7 +49,7 @@ def _entries(
     conversation: Conversation | None, chosen_id: UUID | None
 ) -> tuple[list[CatalogEntry], CatalogEntry | None]:
     catalog.refresh()
-    entries = list(CatalogEntry.objects.usable())
+    entries = list(CatalogEntry.objects.for_chat())
     wanted = chosen_id or (conversation.model_id if conversation else None)
     chosen = next((entry for entry in entries if entry.pk == wanted), None)
     return entries, chosen or catalog.default_entry()

@@ -111,7 +111,7 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 
 
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
-    entry = CatalogEntry.objects.usable().filter(pk=model_id).first() if model_id else None
+    entry = CatalogEntry.objects.for_chat().filter(pk=model_id).first() if model_id else None
     with transaction.atomic():
         # The id follows from the client id: sent twice, it is still one conversation.
         conversation, _ = Conversation.objects.get_or_create(
@@ -203,7 +203,7 @@ def leave_out_oldest(*, user: User, conversation_id: UUID) -> Conversation:
 def model_of(conversation: Conversation) -> CatalogEntry:
     """The chat's own model while it can be used, else the default one."""
     chosen = conversation.model
-    entry = chosen if chosen and chosen.is_usable else catalog.default_entry()
+    entry = chosen if chosen and chosen.is_for_chat else catalog.default_entry()
     if entry is None:
         raise TurnRefused("There is no model yet. Put a GGUF file into the models folder.")
     return entry

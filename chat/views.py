@@ -174,7 +174,7 @@ async def _new_chat(*, chosen_id: UUID | None = None) -> dict[str, Any]:
 
 
 def _choose(conversation: Conversation, model_id: UUID | None) -> None:
-    usable = CatalogEntry.objects.usable()
+    usable = CatalogEntry.objects.for_chat()
     conversation.model = usable.filter(pk=model_id).first() if model_id else None
     conversation.save(update_fields=["model"])
 

@@ -29,7 +29,7 @@ from inference.messages import (
     Stop,
     Unload,
 )
-from inference.types import TERMINAL, GenerationRequest, LoggedEvent, ModelSpec, ServiceStatus
+from inference.types import TERMINAL, LoggedEvent, ModelSpec, Request, ServiceStatus
 from inference.wire import Decoder, FrameTooLarge, WireError, encode_frame, read_frame
 
 RETRY_SECONDS = 0.05
@@ -42,8 +42,8 @@ class InferenceClient:
         self._socket_path = socket_path
         self._timeout = timeout
 
-    async def generate(self, request: GenerationRequest) -> None:
-        """Start a generation (once per `generation_id`) and return at once; read it by `attach`."""
+    async def generate(self, request: Request) -> None:
+        """Start a generation, or embeddings (once per `generation_id`) and return at once; read it by `attach`."""
         await self._ask(Generate(request))
 
     async def attach(self, generation_id: str, *, after: int = 0) -> AsyncIterator[LoggedEvent]:
@@ -156,7 +156,9 @@ def _frame(command: Command) -> bytes:
     try:
         return encode_frame(command)
     except FrameTooLarge as error:
-        raise InvalidRequest("This conversation is too long. Start a new chat.") from error
+        raise InvalidRequest(
+            "This is too long: 4 MiB are taken at once. Shorten it, or start a new chat."
+        ) from error
 
 
 def _unavailable() -> ServiceUnavailable:

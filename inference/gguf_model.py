@@ -1,4 +1,4 @@
-"""Is this file a model that can chat? Its header, those of its further parts, and what is missing."""
+"""Is this file a model that can be loaded? Its header, those of its further parts, and what is missing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ _ENCODERS = frozenset(
         "jina-bert-v3",
         "eurobert",
         "gemma-embedding",
-        "t5encoder",
     )
 )
+
+
+def chats(header: GGUFHeader) -> bool:
+    """Else all that it can is to make embeddings."""
+    return header.architecture not in _ENCODERS
 
 
 def read_model(path: Path) -> GGUFHeader:
@@ -39,7 +43,7 @@ def read_model(path: Path) -> GGUFHeader:
     header = read_header(path)
     if header.split is not None:
         header = _whole(path, header)
-    _check_chats(header)
+    _check_usable(header)
     return header
 
 
@@ -107,7 +111,7 @@ def _sum(headers: list[GGUFHeader]) -> GGUFHeader:
     )
 
 
-def _check_chats(header: GGUFHeader) -> None:
+def _check_usable(header: GGUFHeader) -> None:
     if header.kind == "mmproj" or header.architecture == "clip":
         raise ModelFileInvalid(
             "This is a vision projector. It belongs to a model and cannot chat by itself.",
@@ -125,8 +129,8 @@ def _why_not(header: GGUFHeader) -> str:
         return "This is an importance matrix for quantizing, not a model."
     if not header.architecture:
         return "This GGUF file does not say which architecture its model has."
-    if header.architecture in _ENCODERS:
-        return "This is an embedding model. It cannot chat."
+    if header.architecture == "t5encoder":
+        return "This is the encoder of a T5 model. It cannot chat, and embeddings of it are not supported."
     if not header.num_tensors:
         return "This GGUF file holds a vocabulary, but no weights."
     if not header.tokenizer_model or header.tokenizer_model == "no_vocab":

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from inference.errors import InvalidRequest
 from inference.output_format import check_output_format
-from inference.types import ChatMessage, SamplingParams, Tool
+from inference.types import ChatMessage, EmbeddingRequest, Request, SamplingParams, Tool
 
 MAX_TOKENS = 1_048_576
 MAX_SEED = 2**63 - 1
@@ -23,6 +23,7 @@ MAX_BIASES = 1024
 MAX_BIAS = 100.0
 WEIGHTS = (0.01, 100)
 MAX_TOOLS = 128
+MAX_INPUTS = 2048
 MAX_TOOLS_CHARACTERS = 256 * 1024
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -51,6 +52,27 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, MAX_SEED),
     "max_tokens": (1, MAX_TOKENS),
 }
+
+
+def check_request(request: Request) -> None:
+    """Raise InvalidRequest for what can be seen without the model."""
+    check_weight(request.weight)
+    if isinstance(request, EmbeddingRequest):
+        check_inputs(request.inputs)
+        return
+    check_messages(request.messages)
+    check_tools(request.tools)
+    check_sampling(request.sampling)
+
+
+def check_inputs(inputs: Sequence[str]) -> None:
+    """Of an embedding request."""
+    if not inputs:
+        raise InvalidRequest("There is no text to make an embedding of.", field="inputs")
+    if len(inputs) > MAX_INPUTS:
+        raise InvalidRequest(f"At most {MAX_INPUTS:,} texts are taken at once.", field="inputs")
+    if any(not text for text in inputs):
+        raise InvalidRequest("An empty text has no embedding.", field="inputs")
 
 
 def check_sampling(params: SamplingParams) -> None:

@@ -13,11 +13,12 @@ from inference.errors import ErrorInfo
 from inference.types import (
     ChatMessage,
     Event,
-    GenerationRequest,
     KVCacheType,
     LoggedEvent,
     ModelSpec,
     Overflow,
+    Pooling,
+    Request,
     SamplingParams,
     ServiceStatus,
     Tool,
@@ -27,7 +28,7 @@ from inference.types import (
 
 
 class Generate(msgspec.Struct, frozen=True, tag="generate"):
-    request: GenerationRequest
+    request: Request
 
 
 class Attach(msgspec.Struct, frozen=True, tag="attach"):
@@ -118,11 +119,18 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     overflow: Overflow = "refuse"
 
 
+class Embed(msgspec.Struct, frozen=True, tag="embed"):
+    generation_id: str
+    inputs: tuple[str, ...]
+    pooling: Pooling | None = None
+    user: str = ""
+
+
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     generation_id: str
 
 
-RunnerCommand = LoadModel | Start | Cancel
+RunnerCommand = LoadModel | Start | Embed | Cancel
 
 # -- runner → service -----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from inference.errors import ErrorInfo
 Role = Literal["system", "user", "assistant", "tool"]
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
 Overflow = Literal["refuse", "drop_oldest"]
+Pooling = Literal["mean", "cls", "last"]
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -101,7 +102,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     context_window: int | None = None
 
 
-class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
+class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
     """One completion. The caller chooses `generation_id`; the same id twice is the same generation.
 
     `overflow`: a conversation that does not fit into the context window is refused, or its oldest
@@ -117,6 +118,21 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     overflow: Overflow = "refuse"
     weight: float = 1.0
+
+
+class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True, tag="embedding"):
+    """Vectors of some texts, which come as events of a generation with this id. `pooling` None: as the
+    model was trained, the mean of its tokens if that is not known."""
+
+    generation_id: str
+    model: ModelSpec
+    inputs: tuple[str, ...]
+    pooling: Pooling | None = None
+    user: str = ""
+    weight: float = 1.0
+
+
+Request = GenerationRequest | EmbeddingRequest
 
 
 class FinishReason(StrEnum):
@@ -204,6 +220,13 @@ class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
     arguments: str
 
 
+class Embedding(msgspec.Struct, frozen=True, tag="embedding"):
+    """Of the input with this index. `vector`: little-endian 32-bit floats, of length 1 altogether."""
+
+    index: int
+    vector: bytes
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
     """Terminal. The completion ended by itself, at its limit, or by Stop."""
 
@@ -220,7 +243,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     timings: Timings | None = None
 
 
-Event = Queued | Loading | Shortened | Prefill | Delta | ToolCall | Finished | Failed
+Event = Queued | Loading | Shortened | Prefill | Delta | ToolCall | Embedding | Finished | Failed
 TERMINAL = (Finished, Failed)
 
 

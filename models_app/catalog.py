@@ -15,7 +15,7 @@ from django.db import transaction
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
-from inference.gguf_model import PART_NAME, read_model
+from inference.gguf_model import PART_NAME, chats, read_model
 from models_app import guide
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
 from models_app.models import CatalogEntry
@@ -52,7 +52,9 @@ def refresh() -> None:
 def default_entry() -> CatalogEntry | None:
     """The model chosen as default; another usable one while that cannot be used, the guide last;
     None: there is none."""
-    return CatalogEntry.objects.usable().order_by("-is_default", "is_guide", "name", "path").first()
+    return (
+        CatalogEntry.objects.for_chat().order_by("-is_default", "is_guide", "name", "path").first()
+    )
 
 
 def set_default(entry: CatalogEntry) -> None:
@@ -158,6 +160,7 @@ def _usable(path: Path, header: GGUFHeader) -> dict[str, object]:
         "quantization": header.quantization,
         "context_length": header.context_length,
         "has_chat_template": bool(header.chat_template),
+        "can_chat": chats(header),
         "problem": "",
         "is_incomplete": False,
         "is_projector": False,
@@ -212,6 +215,6 @@ def _mark_missing(entries: Iterable[CatalogEntry]) -> None:
 def _choose_first_default() -> None:
     if CatalogEntry.objects.filter(is_default=True).exists():
         return
-    first = CatalogEntry.objects.usable().filter(is_guide=False).first()
+    first = CatalogEntry.objects.for_chat().filter(is_guide=False).first()
     if first is not None:
         set_default(first)

@@ -25,6 +25,9 @@ class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
     def usable(self) -> Self:
         return self.present().filter(problem="")
 
+    def for_chat(self) -> Self:
+        return self.usable().filter(can_chat=True)
+
 
 class CatalogEntry(models.Model):
     """A model file and what its own metadata says of it. `problem` "": it can be loaded.
@@ -46,6 +49,7 @@ class CatalogEntry(models.Model):
         default=0, help_text="the files' latest mtime or ctime when they were read"
     )
     has_chat_template = models.BooleanField(default=False)
+    can_chat = models.BooleanField(default=True, help_text="else it makes embeddings only")
     problem = models.CharField(max_length=500, blank=True)
     is_incomplete = models.BooleanField(default=False, help_text="its end is not here (yet)")
     is_projector = models.BooleanField(default=False)
@@ -72,6 +76,10 @@ class CatalogEntry(models.Model):
     @property
     def is_usable(self) -> bool:
         return not self.problem and not self.is_missing and not self.is_projector
+
+    @property
+    def is_for_chat(self) -> bool:
+        return self.is_usable and self.can_chat
 
     @property
     def is_arriving(self) -> bool:

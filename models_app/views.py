@@ -70,7 +70,7 @@ def unload(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 @require_POST
 def make_default(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
     chosen = get_entry(entry_id)
-    if not chosen.is_usable:
+    if not chosen.is_for_chat:
         return _region(request, status=422)
     catalog.set_default(chosen)
     return _region(request)

@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from inference.messages import LoadSettings
-from inference.types import ModelSpec, OutputFormat, SamplingParams
+from inference.types import ModelSpec, OutputFormat, Pooling, SamplingParams
+
+# One row for each token.
+TokenVectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,37 @@ class Sampler(Protocol):
     def close(self) -> None: ...
 
 
+class EmbeddingModel(Protocol):
+    """A model's hidden states, beside what it generates and with nothing in common. Belongs to the
+    engine's thread.
+
+    `window`: tokens of an input; `token_budget`: of one decode; `needs_whole`: no input may be computed in
+    parts; `num_slots`: inputs kept apart; `pooling`: how the model was trained to tell of an input.
+    """
+
+    window: int
+    token_budget: int
+    needs_whole: bool
+    num_slots: int
+    pooling: Pooling
+
+    def decode(self, batch: Sequence[BatchEntry]) -> DecodeResult: ...
+
+    def vectors(self) -> TokenVectors:
+        """One for each token of the last batch. Valid until the next."""
+        ...
+
+    def forget(self, slot: int) -> None: ...
+
+
 class LoadedModel(Protocol):
-    """A model in memory. All but `tokenize`, `make_grammar` and `interrupt` belong to the engine's thread.
+    """A model in memory. All but `tokenize…`, `make_grammar` and `interrupt` belong to the engine's thread.
 
     `vocabulary_size`: tokens it knows; `context_window`: tokens one sequence may hold; `num_cells`: tokens the KV cache holds for all;
     `max_sequences`: computed together; `num_slots`: what it keeps apart, running or not;
     `token_budget`: tokens one decode takes; `num_outputs`: of them, those that logits may be wanted after;
     `decode_seconds`: what the proving token took. `can_cut`: the last tokens of a slot can always be dropped.
+    `generates` False: all it can is to make embeddings, of `embedding_window` tokens each at most.
     `chat_template`: the model's own, "" if it has none; `bos_text`, `eos_text`: for its variables.
     """
 
@@ -78,6 +108,8 @@ class LoadedModel(Protocol):
     can_cut: bool
     device: str
     decode_seconds: float
+    generates: bool
+    embedding_window: int
     chat_template: str
     bos_text: str
     eos_text: str
@@ -89,12 +121,21 @@ class LoadedModel(Protocol):
         """From any thread. Special tokens in `text` are parsed; BOS is added where it belongs."""
         ...
 
+    def tokenize_input(self, text: str) -> array[int]:
+        """From any thread. A text to make an embedding of, with what belongs around it; special tokens
+        in it are but text."""
+        ...
+
     def piece(self, token: int) -> bytes: ...
 
     def is_end(self, token: int) -> bool: ...
 
     def make_grammar(self, wanted: OutputFormat) -> str:
         """From any thread. Raises InvalidRequest for what this back end cannot hold to."""
+        ...
+
+    def make_embedding_model(self) -> EmbeddingModel:
+        """Of the same weights. Raises InferenceError where memory does not suffice."""
         ...
 
     def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> Sampler:

@@ -13,12 +13,21 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from inference.backends.base import BatchEntry, DecodeResult, LoadedModel
+from inference.engine.embedder import Embedder
 from inference.engine.pace import PrefillPace
+from inference.engine.posts import (
+    Announced,
+    Cancelled,
+    Post,
+    Prepared,
+    PreparedInputs,
+    Refused,
+)
 from inference.engine.scheduler import Chunk, Scheduler
 from inference.engine.separator import Part
 from inference.engine.sequence import Prompt, Sequence, SequenceStatus
@@ -27,10 +36,12 @@ from inference.engine.tool_calls import Call
 from inference.errors import InferenceError
 from inference.types import (
     Delta,
+    Embedding,
     Event,
     Failed,
     Finished,
     FinishReason,
+    Pooling,
     Prefill,
     Queued,
     SampledToken,
@@ -42,33 +53,6 @@ from inference.types import (
 logger = logging.getLogger(__name__)
 
 Emit = Callable[[str, Event], None]
-
-
-@dataclass(frozen=True)
-class Announced:
-    """A request has arrived; its prompt is being prepared elsewhere."""
-
-    sequence: Sequence
-
-
-@dataclass(frozen=True)
-class Prepared:
-    sequence_id: str
-    prompt: Prompt
-
-
-@dataclass(frozen=True)
-class Refused:
-    sequence_id: str
-    error: InferenceError
-
-
-@dataclass(frozen=True)
-class Cancelled:
-    sequence_id: str
-
-
-Post = Announced | Prepared | Refused | Cancelled
 
 
 class Engine:
@@ -106,12 +90,13 @@ class Engine:
             shelf_bytes=shelf_bytes,
         )
         self._speculation = _speculation(model, drafter)
+        self._embedder = Embedder(model.make_embedding_model)
         self._began_at = 0.0
         self.num_steps = 0
 
     # -- from any thread ----------------------------------------------------------------------
 
-    def post(self, post: Announced | Prepared | Refused) -> None:
+    def post(self, post: Post) -> None:
         self._inbox.put(post)
 
     def cancel(self, sequence_id: str) -> None:
@@ -142,8 +127,9 @@ class Engine:
         if chunks:
             self._compute(chunks)
             self.num_steps += 1
+        has_embedded = self._embed(num_streams=len(chunks))
         self._flush()
-        return self.scheduler.tidy() or bool(chunks)
+        return self.scheduler.tidy() or bool(chunks) or has_embedded
 
     def _scheduled(self) -> list[Chunk]:
         """A step with a prompt in it is long enough without drafts."""
@@ -167,6 +153,8 @@ class Engine:
                 self._sequences.setdefault(sequence.sequence_id, sequence)
             case Prepared(sequence_id, prompt):
                 self._enqueue(self._sequences.get(sequence_id), prompt)
+            case PreparedInputs(sequence_id, inputs, pooling):
+                self._enqueue_inputs(self._sequences.get(sequence_id), inputs, pooling)
             case Refused(sequence_id, error):
                 self._fail(self._sequences.get(sequence_id), error)
             case Cancelled(sequence_id):
@@ -180,6 +168,17 @@ class Engine:
         self.scheduler.add(sequence)
         if prompt.num_dropped_messages:
             self._emit(sequence.sequence_id, Shortened(prompt.num_dropped_messages))
+
+    def _enqueue_inputs(
+        self, sequence: Sequence | None, inputs: tuple[array[int], ...], pooling: Pooling | None
+    ) -> None:
+        if sequence is None or sequence.status is not SequenceStatus.PREPARING:
+            return
+        sequence.take_inputs(inputs)
+        try:
+            self._embedder.add(sequence, inputs, pooling)
+        except InferenceError as error:
+            self._fail(sequence, error)
 
     def _report_positions(self) -> None:
         for sequence in self.scheduler.moved():
@@ -269,6 +268,32 @@ class Engine:
         ]
         return SampledToken(chosen, tuple(top))
 
+    # -- embeddings ---------------------------------------------------------------------------
+
+    def _embed(self, *, num_streams: int) -> bool:
+        """A batch of inputs, no longer than a prompt's part beside so many streams."""
+        owners = self._embedder.begin(most=self._pace.chunk(num_streams=num_streams))
+        if not owners:
+            return False
+        self._model.clear_interrupt()
+        self._interruptible = owners
+        if self._inbox.empty():
+            self._settle_inputs(owners, self._embedder.decode())
+        self._interruptible = frozenset()
+        self.num_steps += 1
+        return True
+
+    def _settle_inputs(self, owners: frozenset[str], result: DecodeResult) -> None:
+        if result is DecodeResult.DONE:
+            for one in self._embedder.finished():
+                sequence = one.sequence
+                self._emit(sequence.sequence_id, Embedding(one.index, one.normalised()))
+                if one.is_last:
+                    self._finish(sequence, FinishReason.STOP)
+        elif result is not DecodeResult.INTERRUPTED:
+            for owner in owners:
+                self._fail(self._sequences.get(owner), _uncomputable())
+
     # -- ends ---------------------------------------------------------------------------------
 
     def _show(self, sequence: Sequence, parts: list[Part]) -> None:
@@ -293,13 +318,12 @@ class Engine:
     def _fail_all(self, chunks: list[Chunk]) -> None:
         logger.error("decode failed sequences=%d", len(chunks))
         for chunk in chunks:
-            self._fail(
-                chunk.sequence, InferenceError("The model could not compute this. Try again.")
-            )
+            self._fail(chunk.sequence, _uncomputable())
 
     def _end(self, sequence: Sequence, event: Finished | Failed) -> None:
         del self._sequences[sequence.sequence_id]
         self.scheduler.remove(sequence, stays=isinstance(event, Finished))
+        self._embedder.remove(sequence)
         if self._speculation is not None:
             self._speculation.forget(sequence)
         if sequence.sampler is not None:
@@ -316,6 +340,10 @@ def _speculation(model: LoadedModel, drafter: Drafter | None) -> Speculation | N
         num_outputs=model.num_outputs,
         context_window=model.context_window,
     )
+
+
+def _uncomputable() -> InferenceError:
+    return InferenceError("The model could not compute this. Try again.")
 
 
 def _event_of(sequence: Sequence, part: Part) -> Delta | ToolCall:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -78,6 +78,13 @@ class Sequence:
         self.num_public_tokens = prompt.num_public_tokens
         self._separator = prompt.separator
         self.markers = prompt.markers
+        self.status = SequenceStatus.WAITING
+
+    def take_inputs(self, inputs: Iterable[array[int]]) -> None:
+        """Texts that vectors are wanted of: nothing is generated after them."""
+        for tokens in inputs:
+            self.tokens.extend(tokens)
+        self.prompt_tokens = len(self.tokens)
         self.status = SequenceStatus.WAITING
 
     @property

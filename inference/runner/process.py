@@ -20,12 +20,14 @@ from queue import SimpleQueue
 
 from inference.backends.base import LoadedModel
 from inference.backends.llama_cpp import LlamaCppBackend
-from inference.engine.engine import Announced, Engine, Prepared, Refused
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Post, Prepared, PreparedInputs, Refused
 from inference.engine.sequence import Sequence
 from inference.errors import InferenceError, ModelLoadFailed
 from inference.gguf_model import read_model
 from inference.messages import (
     Cancel,
+    Embed,
     Emitted,
     Heartbeat,
     Loaded,
@@ -38,7 +40,7 @@ from inference.messages import (
 from inference.runner.channel import Channel
 from inference.runner.drafting import drafter_of
 from inference.runner.prompts import PromptMaker
-from inference.types import Event
+from inference.types import Event, SamplingParams
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class Runner:
     def __init__(self, connection: socket.socket) -> None:
         self._channel = Channel(connection)
         self._load_command: SimpleQueue[LoadModel] = SimpleQueue()
-        self._starts: SimpleQueue[Start] = SimpleQueue()
+        self._starts: SimpleQueue[Start | Embed] = SimpleQueue()
         self._engine: Engine | None = None
 
     def run(self) -> None:
@@ -100,7 +102,7 @@ class Runner:
         match command, self._engine:
             case LoadModel(), None:
                 self._load_command.put(command)
-            case Start(), Engine() as engine:
+            case Start() | Embed(), Engine() as engine:
                 engine.post(Announced(_sequence(command)))
                 self._starts.put(command)
             case Cancel(generation_id), Engine() as engine:
@@ -133,17 +135,19 @@ class Runner:
             self._channel.send(LoadFailed(error.info))
 
 
-def _sequence(start: Start) -> Sequence:
-    return Sequence(start.generation_id, time.monotonic(), start.sampling, start.user)
+def _sequence(command: Start | Embed) -> Sequence:
+    sampling = command.sampling if isinstance(command, Start) else SamplingParams()
+    return Sequence(command.generation_id, time.monotonic(), sampling, command.user)
 
 
-def _prepared(start: Start, prompts: PromptMaker) -> Prepared | Refused:
+def _prepared(command: Start | Embed, prompts: PromptMaker) -> Post:
+    name = command.generation_id
     try:
-        prompt = prompts.make(start)
+        if isinstance(command, Embed):
+            return PreparedInputs(name, prompts.inputs(command), command.pooling)
+        return Prepared(name, prompts.make(command))
     except InferenceError as error:
-        return Refused(start.generation_id, error)
+        return Refused(name, error)
     except Exception:
-        logger.exception("preparing failed generation=%s", start.generation_id)
-        unprepared = InferenceError("This prompt could not be prepared for the model.")
-        return Refused(start.generation_id, unprepared)
-    return Prepared(start.generation_id, prompt)
+        logger.exception("preparing failed generation=%s", name)
+        return Refused(name, InferenceError("This prompt could not be prepared for the model."))

@@ -11,9 +11,15 @@ from inference.engine.families import Family, family_of
 from inference.engine.prefix import common_length
 from inference.engine.separator import Separator
 from inference.engine.sequence import Prompt
-from inference.errors import ContextWindowExceeded
-from inference.limits import check_messages, check_sampling, check_tools, check_vocabulary
-from inference.messages import Start
+from inference.errors import ContextWindowExceeded, InvalidRequest
+from inference.limits import (
+    check_inputs,
+    check_messages,
+    check_sampling,
+    check_tools,
+    check_vocabulary,
+)
+from inference.messages import Embed, Start
 from inference.runner.chat_template import ChatTemplate
 from inference.runner.overflow import without_oldest
 from inference.types import ChatMessage
@@ -47,6 +53,7 @@ class PromptMaker:
     def make(self, start: Start) -> Prompt:
         """Raises InvalidRequest, ChatTemplateFailed, ContextWindowExceeded (there must be room for
         one token of a completion at least)."""
+        self._check_generates()
         sampling = start.sampling
         check_sampling(sampling)
         check_vocabulary(sampling, vocabulary_size=self._model.vocabulary_size)
@@ -62,6 +69,21 @@ class PromptMaker:
             self._markers,
             len(start.messages) - len(given.messages),
         )
+
+    def inputs(self, embed: Embed) -> tuple[array[int], ...]:
+        """Tokens of each text. Raises InvalidRequest, ContextWindowExceeded."""
+        check_inputs(embed.inputs)
+        tokens = tuple(self._model.tokenize_input(text) for text in embed.inputs)
+        window = self._model.embedding_window
+        if any(not one for one in tokens):
+            raise InvalidRequest("A text has no tokens for this model.", field="inputs")
+        if (longest := max(len(one) for one in tokens)) > window:
+            raise ContextWindowExceeded.of(prompt_tokens=longest, context_window=window)
+        return tokens
+
+    def _check_generates(self) -> None:
+        if not self._model.generates:
+            raise InvalidRequest("This model makes embeddings. It cannot chat; choose another one.")
 
     def _given(self, start: Start) -> Given:
         """What the model gets to read."""

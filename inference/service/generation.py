@@ -13,14 +13,15 @@ from inference.service.generation_log import GenerationLog
 from inference.types import (
     TERMINAL,
     Delta,
+    Embedding,
     Event,
     Failed,
     Finished,
     FinishReason,
-    GenerationRequest,
     Loading,
     Prefill,
     Queued,
+    Request,
     Shortened,
     Timings,
     ToolCall,
@@ -36,6 +37,7 @@ _ORDER: dict[type[Event], int] = {
     Prefill: 3,
     Delta: 4,
     ToolCall: 4,
+    Embedding: 4,
 }
 
 
@@ -45,7 +47,7 @@ class Generation:
 
     def __init__(
         self,
-        request: GenerationRequest,
+        request: Request,
         *,
         clock: Clock,
         on_end: Callable[[Generation], None] = lambda generation: None,
@@ -92,8 +94,8 @@ class Generation:
         self.record(Failed(error, self._usage))
 
     def _is_news(self, event: Event) -> bool:
-        """All that was generated is; the rest only forward and when it differs from the last."""
-        if self._last is None or isinstance(event, Delta | ToolCall):
+        """All that was made is; the rest only forward and when it differs from the last."""
+        if self._last is None or isinstance(event, Delta | ToolCall | Embedding):
             return True
         return _ORDER[type(event)] >= _ORDER[type(self._last)] and event != self._last
 

@@ -16,9 +16,9 @@ from bisect import insort
 from collections.abc import Callable
 
 from inference.errors import ErrorInfo, Overloaded
-from inference.messages import Cancel, Emitted, RunnerCommand, Start
+from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start
 from inference.service.generation import Clock, Generation
-from inference.types import TERMINAL, Loading, ModelSpec, Queued
+from inference.types import TERMINAL, EmbeddingRequest, Loading, ModelSpec, Queued, Request
 
 # After Stop, the runner has this long to report the end itself, with exact counts.
 STOP_PATIENCE_SECONDS = 0.15
@@ -65,17 +65,7 @@ class GenerationQueue:
         generation.has_started = True
         self._turn = generation.turn
         self._running[generation.id] = generation
-        request = generation.request
-        self._send(
-            Start(
-                request.generation_id,
-                request.messages,
-                request.sampling,
-                request.user,
-                request.tools,
-                request.overflow,
-            )
-        )
+        self._send(_command(generation.request))
 
     @property
     def has_room(self) -> bool:
@@ -164,3 +154,16 @@ class GenerationQueue:
             "Try again when the model is less busy.",
             queue_length=len(self._waiting),
         )
+
+
+def _command(request: Request) -> Start | Embed:
+    if isinstance(request, EmbeddingRequest):
+        return Embed(request.generation_id, request.inputs, request.pooling, request.user)
+    return Start(
+        request.generation_id,
+        request.messages,
+        request.sampling,
+        request.user,
+        request.tools,
+        request.overflow,
+    )

@@ -6,7 +6,7 @@ import time
 
 from inference.errors import GenerationNotFound, Overloaded
 from inference.service.generation import Clock, Generation
-from inference.types import GenerationRequest
+from inference.types import Request
 
 MAX_WAITING = 64
 MAX_ENDED = 512
@@ -21,7 +21,7 @@ class Generations:
         self._open: dict[str, Generation] = {}
         self._ended: dict[str, Generation] = {}
 
-    def admit(self, request: GenerationRequest) -> Generation | None:
+    def admit(self, request: Request) -> Generation | None:
         """A new generation; None when this id is known already. Raises Overloaded."""
         if request.generation_id in self._open or request.generation_id in self._ended:
             return None

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from inference.hardware.llama_build import ACCELERATORS
-from inference.limits import check_messages, check_sampling, check_tools, check_weight
+from inference.limits import check_request
 from inference.messages import LoadSettings
 from inference.service import fallback
 from inference.service.generations import Generations
@@ -29,7 +29,7 @@ from inference.service.model_messages import (
 )
 from inference.service.model_owner import ModelOwner
 from inference.service.settings import ServiceSettings
-from inference.types import GenerationRequest, ModelSpec, ModelState, ServiceStatus
+from inference.types import ModelSpec, ModelState, Request, ServiceStatus
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,9 @@ class InferenceService:
             has_gpu=has_gpu,
         )
 
-    def generate(self, request: GenerationRequest) -> None:
+    def generate(self, request: Request) -> None:
         """Raises InvalidRequest and Overloaded; a known id is not started again."""
-        check_messages(request.messages)
-        check_tools(request.tools)
-        check_sampling(request.sampling)
-        check_weight(request.weight)
+        check_request(request)
         generation = self._generations.admit(request)
         if generation is not None:
             self._owner_of(request.model.model_id).post(Submitted(generation))

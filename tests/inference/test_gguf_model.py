@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from inference.errors import ModelFileInvalid
-from inference.gguf_model import part_paths, read_model
+from inference.gguf_model import chats, part_paths, read_model
 from tests.inference.gguf_files import LLAMA, File, pair, string_pair, tensor
+from tests.made_encoder import write_encoder
 
 
 def refusal(path: Path) -> ModelFileInvalid:
@@ -46,15 +47,20 @@ NOT_CHATTING = {
         File(pairs=(*LLAMA, string_pair("general.type", "imatrix"))),
         "importance matrix",
     ),
-    "embedding model": (
-        File(pairs=(string_pair("general.architecture", "nomic-bert"), *LLAMA[1:])),
-        "embedding model",
+    "encoder of T5": (
+        File(pairs=(string_pair("general.architecture", "t5encoder"), *LLAMA[1:])),
+        "encoder of a T5",
     ),
     "vocabulary": (File(tensors=(), data=b""), "no weights"),
     "no architecture": (File(pairs=LLAMA[1:]), "which architecture"),
     "no tokenizer": (File(pairs=LLAMA[:7]), "no tokenizer"),
     "no context length": (File(pairs=(*LLAMA[:2], *LLAMA[3:])), "how long its context"),
 }
+
+
+def test_an_embedding_model_is_a_model_that_does_not_chat(tmp_path):
+    assert not chats(read_model(write_encoder(tmp_path / "encoder.gguf")))
+    assert chats(read_model(File().write(tmp_path / "a.gguf")))
 
 
 @pytest.mark.parametrize("kind", NOT_CHATTING)

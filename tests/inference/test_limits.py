@@ -6,9 +6,11 @@ import pytest
 
 from inference.errors import InvalidRequest
 from inference.limits import (
+    MAX_INPUTS,
     MAX_TOOLS,
     MAX_TOOLS_CHARACTERS,
     RANGES,
+    check_inputs,
     check_messages,
     check_sampling,
     check_tools,
@@ -111,3 +113,10 @@ def test_weights_have_bounds():
     for weight in (0.0, -1.0, 100.1, math.nan, math.inf):
         with pytest.raises(InvalidRequest, match="weight"):
             check_weight(weight)
+
+
+def test_texts_to_be_embedded_have_bounds():
+    check_inputs(["x"] * MAX_INPUTS)
+    for inputs in ([], [""], ["x", ""], ["x"] * (MAX_INPUTS + 1), ["x"] * 100_000):
+        with pytest.raises(InvalidRequest):
+            check_inputs(inputs)

@@ -19,6 +19,7 @@ from accounts.models import User
 from models_app import catalog
 from models_app.models import CatalogEntry
 from tests.inference.gguf_files import File
+from tests.made_encoder import write_encoder
 from tests.made_models import write_scripted_model
 from tests.models_app.conftest import wait_for
 
@@ -237,6 +238,20 @@ def test_another_default_is_chosen_and_shown(write, staff):
     assert "Make it the default" in row(text, first)
     assert "Default" in row(text, second)
     assert catalog.default_entry() == second
+
+
+def test_an_embedding_model_is_loaded_but_chats_with_nobody(folder, staff, settled):
+    write_encoder(folder / "encoder.gguf")
+    shown = html.unescape(page(staff))
+    entry = CatalogEntry.objects.get(is_guide=False)
+
+    assert "Embeddings" in row(shown, entry)
+    assert "Make it the default" not in row(shown, entry)
+    assert staff.post(url("make_default", entry), headers=HTMX).status_code == 422
+    assert entry not in CatalogEntry.objects.for_chat()
+    staff.post(url("load", entry), headers=HTMX)
+    settled(entry)
+    assert state(row(page(staff), entry)) == "ready"
 
 
 def test_a_broken_model_cannot_be_the_default(folder, staff):

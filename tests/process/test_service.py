@@ -19,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from inference.errors import (
+    ContextWindowExceeded,
     GenerationNotFound,
     InvalidRequest,
     ModelFileInvalid,
@@ -29,6 +30,8 @@ from inference.errors import (
 from inference.lifeline import LIFELINE_VARIABLE
 from inference.types import (
     Delta,
+    Embedding,
+    EmbeddingRequest,
     Event,
     Failed,
     Finished,
@@ -38,6 +41,7 @@ from inference.types import (
     Prefill,
     SamplingParams,
 )
+from tests.made_encoder import write_encoder
 from tests.made_models import write_random_model, write_scripted_model
 from tests.process.service_process import (
     ServiceProcess,
@@ -414,3 +418,65 @@ async def test_a_load_without_a_request_makes_the_model_ready(service, scripted)
             await asyncio.sleep(0.02)
 
     assert text_of(await service.complete(scripted)) == TEXT
+
+
+def embedding_request(path: Path, *inputs: str, name: str = "vectors") -> EmbeddingRequest:
+    return EmbeddingRequest(generation_id=name, model=spec_of(path), inputs=inputs)
+
+
+async def test_embeddings_come_one_by_one_in_the_order_of_their_texts(service, tmp_path):
+    path = write_encoder(tmp_path / "encoder.gguf")
+    texts = ("Tell me of the owls.", "the moon", "Tell me of the owls.")
+    await service.client.generate(embedding_request(path, *texts))
+
+    events = await service.read("vectors")
+
+    vectors = [event for event in events if isinstance(event, Embedding)]
+    assert [one.index for one in vectors] == [0, 1, 2]
+    assert vectors[0].vector == vectors[2].vector != vectors[1].vector
+    assert all(len(one.vector) == 64 * 4 for one in vectors)
+    end = events[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage.completion_tokens) == (FinishReason.STOP, 0)
+    assert end.usage.prompt_tokens > 10
+
+
+async def test_a_chat_with_an_embedding_model_fails_and_says_why(service, tmp_path):
+    path = write_encoder(tmp_path / "encoder.gguf")
+    await service.start(path, generation_id="chat")
+
+    end = (await service.read("chat"))[-1]
+
+    assert isinstance(end, Failed)
+    assert "embeddings" in end.error.message
+
+
+async def test_a_text_too_long_to_embed_fails_with_both_numbers(service, tmp_path):
+    path = write_encoder(tmp_path / "encoder.gguf", context_length=256)
+    await service.client.generate(embedding_request(path, "moon", "owl " * 255))
+
+    end = (await service.read("vectors"))[-1]
+
+    assert isinstance(end, Failed)
+    assert end.error.code == ContextWindowExceeded.code
+    assert (end.error.facts["prompt_tokens"], end.error.facts["context_window"]) == (257, 256)
+
+
+async def test_embeddings_of_no_text_are_refused(service, tmp_path):
+    with pytest.raises(InvalidRequest):
+        await service.client.generate(embedding_request(tmp_path / "any.gguf"))
+
+
+async def test_stop_ends_embeddings(service, endless):
+    texts = ("the owl and the moon. " * 80,) * 100
+    await service.client.generate(embedding_request(endless, *texts))
+    async for logged in service.client.attach("vectors"):
+        if isinstance(logged.event, Embedding):
+            break
+    await service.client.stop("vectors")
+
+    events = await service.read("vectors")
+
+    assert isinstance(end := events[-1], Finished)
+    assert end.reason is FinishReason.CANCELLED
+    assert sum(isinstance(event, Embedding) for event in events) < 100

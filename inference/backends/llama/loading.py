@@ -59,6 +59,7 @@ def load_model(
         context_window=window,
         max_sequences=settings.max_sequences,
         device=device,
+        threads=settings.threads or probe_cpu().physical_cores,
     )
     _prove(loaded)
     return loaded
@@ -122,7 +123,7 @@ def _context_params(window: int, num_slots: int, settings: LoadSettings) -> obje
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = window
     params.n_batch = params.n_ubatch = TOKEN_BUDGET
-    params.n_seq_max = params.n_outputs_max = num_slots
+    params.n_seq_max = params.n_outputs_max = params.n_outputs_max_per_seq = num_slots
     params.kv_unified = True
     params.type_k = params.type_v = KV_CACHE_TYPES[settings.kv_cache_type]
     params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
@@ -139,6 +140,13 @@ def _num_slots(model: object, settings: LoadSettings) -> int:
 
 
 def _prove(model: LlamaModel) -> None:
+    if model.generates:
+        _prove_generating(model)
+    else:
+        _prove_embedding(model)
+
+
+def _prove_generating(model: LlamaModel) -> None:
     """Compute one token, twice: the second is not slowed down by reading the file from disk."""
     first = next((token for token in (model.vocabulary.bos, model.vocabulary.eos) if token >= 0), 0)
     for _ in range(2):
@@ -149,3 +157,13 @@ def _prove(model: LlamaModel) -> None:
         if logits is None or bool(np.isnan(logits).any()):
             raise ModelLoadFailed("The model loaded but could not compute a first token.")
         model.forget(0)
+
+
+def _prove_embedding(model: LlamaModel) -> None:
+    began = time.monotonic()
+    embedding = model.make_embedding_model()
+    result = embedding.decode([BatchEntry(0, 0, model.tokenize("?"), samples=1)])
+    model.decode_seconds = time.monotonic() - began
+    if result is not DecodeResult.DONE or not np.isfinite(embedding.vectors()).all():
+        raise ModelLoadFailed("The model loaded but could not compute an embedding.")
+    embedding.close()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.backends.llama.batch import Batch
 from inference.backends.llama.candidates import Logits, logprobs_of
+from inference.backends.llama.embedding import WINDOW, LlamaEmbedding, is_encoder
 from inference.backends.llama.grammar import grammar_of
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
@@ -41,8 +42,12 @@ class LlamaModel:
         context_window: int,
         max_sequences: int,
         device: str,
+        threads: int,
     ) -> None:
         self._model = model
+        self._threads = threads
+        self.generates = not is_encoder(model)
+        self.embedding_window = min(context_window, WINDOW)
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         self._vocabulary = Vocabulary(model)
@@ -76,6 +81,9 @@ class LlamaModel:
     def tokenize(self, text: str) -> array[int]:
         return self._vocabulary.tokenize(text)
 
+    def tokenize_input(self, text: str) -> array[int]:
+        return self._vocabulary.tokenize_input(text)
+
     def piece(self, token: int) -> bytes:
         return self._vocabulary.piece(token)
 
@@ -84,6 +92,14 @@ class LlamaModel:
 
     def make_grammar(self, wanted: OutputFormat) -> str:
         return grammar_of(wanted, self._vocabulary)
+
+    def make_embedding_model(self) -> LlamaEmbedding:
+        return LlamaEmbedding(
+            self._model,
+            window=self.embedding_window,
+            threads=self._threads,
+            abort=(self._is_interrupted, self._interrupt),
+        )
 
     def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> LlamaSampler:
         return LlamaSampler(sampling, self._vocabulary, grammar=grammar)

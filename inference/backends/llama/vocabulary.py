@@ -23,13 +23,10 @@ class Vocabulary:
         self._adds_bos = bool(llama_cpp.llama_vocab_get_add_bos(self.handle))
 
     def tokenize(self, text: str) -> array[int]:
-        data = text.encode("utf-8", "replace")
-        tokens = array("i", bytes(4 * (len(data) + 8)))
-        count = self._tokenize_into(tokens, data)
-        if count < 0:
-            tokens = array("i", bytes(4 * -count))
-            count = self._tokenize_into(tokens, data)
-        return self._with_bos(tokens[:count])
+        return self._with_bos(self._tokens_of(text, is_whole=False))
+
+    def tokenize_input(self, text: str) -> array[int]:
+        return self._tokens_of(text, is_whole=True)
 
     def piece(self, token: int) -> bytes:
         """The token's bytes, perhaps not whole characters; nothing for a control token."""
@@ -54,11 +51,22 @@ class Vocabulary:
             tokens.insert(0, self.bos)
         return tokens
 
-    def _tokenize_into(self, tokens: array[int], data: bytes) -> int:
+    def _tokens_of(self, text: str, *, is_whole: bool) -> array[int]:
+        data = text.encode("utf-8", "replace")
+        tokens = array("i", bytes(4 * (len(data) + 8)))
+        count = self._tokenize_into(tokens, data, is_whole=is_whole)
+        if count < 0:
+            tokens = array("i", bytes(4 * -count))
+            count = self._tokenize_into(tokens, data, is_whole=is_whole)
+        return tokens[:count]
+
+    def _tokenize_into(self, tokens: array[int], data: bytes, *, is_whole: bool) -> int:
+        """`is_whole`: with the special tokens that belong around a text, and without those in it."""
         room = len(tokens)
         buffer = (ctypes.c_int32 * room).from_buffer(tokens)
+        parses = not is_whole
         return int(
-            llama_cpp.llama_tokenize(self.handle, data, len(data), buffer, room, False, True)
+            llama_cpp.llama_tokenize(self.handle, data, len(data), buffer, room, is_whole, parses)
         )
 
     def _piece_into(self, buffer: ctypes.Array[ctypes.c_char], token: int) -> int:

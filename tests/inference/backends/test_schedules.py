@@ -15,8 +15,9 @@ from inference.backends.base import SavedState
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.engine.draft_model import DraftModel
-from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.engine import Engine
 from inference.engine.ngrams import NGramDrafter
+from inference.engine.posts import Announced, Prepared
 from inference.engine.sequence import Prompt, Sequence, SequenceStatus
 from inference.engine.speculation import Drafter
 from inference.messages import LoadSettings

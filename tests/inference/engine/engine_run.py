@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence as Tokens
 
-from inference.engine.engine import Announced, Engine, Prepared
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Prepared
 from inference.engine.sequence import Prompt, Sequence
 from inference.engine.speculation import Drafter
 from inference.types import TERMINAL, Delta, Event, Finished, SamplingParams

@@ -6,7 +6,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 
-from inference.backends.base import BatchEntry, DecodeResult, SavedState
+from inference.backends.base import BatchEntry, DecodeResult, EmbeddingModel, SavedState
 from inference.types import OutputFormat, SamplingParams
 
 END = 0
@@ -31,6 +31,8 @@ class ScriptedModel:
     decode_seconds = 0.001
     num_outputs = 64
     can_cut = True
+    generates = True
+    embedding_window = 100
 
     def __init__(
         self,
@@ -62,6 +64,9 @@ class ScriptedModel:
     def tokenize(self, text: str) -> array[int]:
         return array("i", list(text.encode()))
 
+    def tokenize_input(self, text: str) -> array[int]:
+        return self.tokenize(text)
+
     def piece(self, token: int) -> bytes:
         return bytes([token])
 
@@ -69,6 +74,9 @@ class ScriptedModel:
         return token == END
 
     def make_grammar(self, wanted: OutputFormat) -> str:
+        raise AssertionError("no test asks for it")
+
+    def make_embedding_model(self) -> EmbeddingModel:
         raise AssertionError("no test asks for it")
 
     def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> ScriptedSampler:

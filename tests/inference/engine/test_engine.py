@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from inference.backends.base import DecodeResult
-from inference.engine.engine import Announced, Engine, Prepared, Refused
+from inference.engine.engine import Engine
+from inference.engine.posts import Announced, Prepared, Refused
 from inference.engine.sequence import Prompt, Sequence
 from inference.errors import ContextWindowExceeded
 from inference.types import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from array import array
 
-from inference.engine.engine import Announced, Prepared
 from inference.engine.families import CHATML
+from inference.engine.posts import Announced, Prepared
 from inference.engine.separator import Separator
 from inference.engine.sequence import Prompt, Sequence
 from inference.types import Delta, FinishReason, SamplingParams, ToolCall
