@@ -26,6 +26,7 @@ from benchmarks.serving.server import resident_bytes
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.engine.engine import Engine
+from inference.engine.ngrams import NGramDrafter
 from inference.engine.posts import Announced, Prepared, Refused
 from inference.engine.sequence import Prompt, Sequence
 from inference.errors import ContextWindowExceeded
@@ -78,6 +79,7 @@ class Soak:
             emit=lambda *event: self._events.put(event),
             clock=time.monotonic,
             shelf_bytes=SHELF_BYTES,
+            drafter=NGramDrafter(),
         )
         threading.Thread(target=self.engine.run, daemon=True).start()
 

@@ -27,7 +27,12 @@ class MinervaServer(Server):
         self._names = count()
         self._answers: dict[str, Answer] = {}
         loaded = self._runner.load(
-            model, context_window=CONTEXT_WINDOW, max_sequences=MAX_SEQUENCES, gpu_layers=0
+            model,
+            context_window=CONTEXT_WINDOW,
+            max_sequences=MAX_SEQUENCES,
+            gpu_layers=0,
+            # Random weights repeat themselves, which no model does so much; and nobody else guesses here.
+            speculation=False,
         )
         assert isinstance(loaded, Loaded), loaded
 

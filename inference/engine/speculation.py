@@ -26,8 +26,9 @@ MOST_TRIED = 64.0
 MOST_SURE = 0.98
 # Tokens without drafts after they did not pay; so many times longer the next time.
 FIRST_PAUSE, LONGEST_PAUSE, LONGER = 16, 1024, 4
-# How much faster it has to be.
+# How much faster it has to be, and how much longer a step may take that others wait for.
 WORTH = 1.05
+LONGEST_IN_COMPANY = 1.5
 NEWEST = 0.2
 # So often a step goes without drafts, so that it is known what they save.
 PLAIN_STEP = 32
@@ -164,7 +165,7 @@ class Speculation:
             if not self._may_draft(chunk.sequence, record):
                 continue
             room = min(most - (num_tokens - len(chunks)), self._room(chunk.sequence))
-            length = self._best(record, num_tokens, len(chunks) + gain, room)
+            length = self._best(record, num_tokens, len(chunks) + gain, room, len(chunks))
             if length:
                 lengths[at] = length
                 num_tokens, gain = num_tokens + length, gain + record.expected(length)
@@ -179,14 +180,18 @@ class Speculation:
     def _earn(self, seconds: float) -> None:
         self._credit = min(self._credit + seconds, MOST_CREDIT)
 
-    def _best(self, record: Record, num_tokens: int, num_sampled: float, room: int) -> int:
+    def _best(
+        self, record: Record, num_tokens: int, num_sampled: float, room: int, num_streams: int
+    ) -> int:
         """The length that makes tokens come fastest; 0: none is worth it."""
+        longest = self._costs.plain(num_streams) * LONGEST_IN_COMPANY
         seconds = self._costs.plain if num_sampled == num_tokens else self._costs.drafted
         best, fastest = 0, WORTH * num_sampled / seconds(num_tokens)
         for length in LENGTHS:
-            sampled = num_sampled + record.expected(length)
-            speed = sampled / self._costs.drafted(num_tokens + length)
-            if length <= room and speed > fastest:
+            drafted = self._costs.drafted(num_tokens + length)
+            speed = (num_sampled + record.expected(length)) / drafted
+            is_bearable = num_streams == 1 or drafted <= longest
+            if length <= room and is_bearable and speed > fastest:
                 best, fastest = length, speed
         return best
 
