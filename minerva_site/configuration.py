@@ -10,7 +10,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference.types import KVCacheType
@@ -104,6 +104,38 @@ class Configuration(BaseSettings):
         ),
     )
 
+    hub_endpoint: str = Field(
+        "https://huggingface.co",
+        pattern=r"https?://[A-Za-z0-9.:\-]+",
+        validation_alias=AliasChoices("MINERVA_HUB_ENDPOINT", "HF_ENDPOINT"),
+        description="The hub that models come from, or a mirror of it. `HF_ENDPOINT` is taken too.",
+    )
+    hub_token: str = Field(
+        "",
+        repr=False,
+        validation_alias=AliasChoices("MINERVA_HUB_TOKEN", "HF_TOKEN"),
+        description=(
+            "A token of an account at the hub, for repositories whose terms it has accepted. It is sent to "
+            "the hub's own host only. `HF_TOKEN` is taken too."
+        ),
+    )
+    offline: bool = Field(
+        False,
+        validation_alias=AliasChoices("MINERVA_OFFLINE", "HF_HUB_OFFLINE"),
+        description="Never ask the hub. `HF_HUB_OFFLINE` is taken too.",
+    )
+    download_mib_per_second: float = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="All downloads together take no more than this; 0: no limit.",
+    )
+
+    @field_validator("hub_endpoint")
+    @classmethod
+    def _without_slash(cls, endpoint: str) -> str:
+        return endpoint.rstrip("/")
+
     @field_validator("context_window")
     @classmethod
     def _of_use(cls, window: int) -> int:
@@ -129,6 +161,11 @@ class Configuration(BaseSettings):
         return self.data_dir / "models"
 
     @property
+    def downloads_dir(self) -> Path:
+        """On the file system of `models_dir`, so that a finished file is put there by a rename."""
+        return self.data_dir / "downloads"
+
+    @property
     def database_path(self) -> Path:
         return self.data_dir / "minerva.sqlite3"
 
@@ -148,7 +185,13 @@ def configuration() -> Configuration:
 
 def _explained(error: ValidationError) -> str:
     lines = [
-        f"MINERVA_{str(problem['loc'][0]).upper()}={problem['input']!s}: {problem['msg']}."
+        f"{_variable(str(problem['loc'][0]))}={problem['input']!s}: {problem['msg']}."
         for problem in error.errors()
     ]
     return "\n".join(["A setting is wrong.", *lines])
+
+
+def _variable(name: str) -> str:
+    """Some are known by another name as well, and are named as they were given."""
+    name = name.upper()
+    return name if name.startswith(("MINERVA_", "HF_")) else f"MINERVA_{name}"

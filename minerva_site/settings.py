@@ -32,7 +32,13 @@ SECURE_PROXY_SSL_HEADER = None
 INFERENCE_SOCKET = CONFIGURATION.inference_socket
 # The model that Minerva brings along; see models_app/guide.py.
 GUIDE_FILE = BASE_DIR / "models_app" / "built_in" / "minerva-guide-q8_0.gguf"
-MODEL_DIRS = [CONFIGURATION.models_dir, *CONFIGURATION.model_dirs]
+MODELS_DIR = CONFIGURATION.models_dir
+MODEL_DIRS = [MODELS_DIR, *CONFIGURATION.model_dirs]
+DOWNLOADS_DIR = CONFIGURATION.downloads_dir
+DOWNLOAD_BYTES_PER_SECOND = CONFIGURATION.download_mib_per_second * 1024 * 1024
+HUB_ENDPOINT = CONFIGURATION.hub_endpoint
+HUB_TOKEN = CONFIGURATION.hub_token
+HUB_IS_OFFLINE = CONFIGURATION.offline
 SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 
 # -- applications --------------------------------------------------------------------------------
@@ -138,7 +144,8 @@ HUEY: dict[str, Any] = {
     "store_none": False,
     "serializer": SignedSerializer(secret=SECRET_KEY, salt="minerva.huey"),
     "consumer": {
-        "workers": 2,
+        # Two of them may download for hours.
+        "workers": 4,
         "worker_type": "thread",
         "initial_delay": 0.1,
         "backoff": 1.3,
@@ -231,5 +238,7 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "huey": {"level": "WARNING"},
+        # It would write down addresses that are signed.
+        "httpx2": {"level": "WARNING"},
     },
 }

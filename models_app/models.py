@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self
+from urllib.parse import urlsplit
 
 from django.db import models
 
@@ -95,3 +96,153 @@ class CatalogEntry(models.Model):
     @property
     def spec(self) -> ModelSpec:
         return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+
+
+class DownloadState(models.TextChoices):
+    QUEUED = "queued"
+    RESOLVING = "resolving"
+    DOWNLOADING = "downloading"
+    VERIFYING = "verifying"
+    IMPORTING = "importing"
+    READY = "ready"
+    PAUSED = "paused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_DOWNLOAD_LABELS = {
+    DownloadState.QUEUED: "Waiting",
+    DownloadState.RESOLVING: "Asking the hub",
+    DownloadState.IMPORTING: "Putting in place",
+    DownloadState.READY: "Ready",
+    DownloadState.PAUSED: "Paused",
+    DownloadState.FAILED: "Failed",
+    DownloadState.CANCELLED: "Cancelled",
+}
+# A worker is at it.
+RUNNING_STATES = (
+    DownloadState.RESOLVING,
+    DownloadState.DOWNLOADING,
+    DownloadState.VERIFYING,
+    DownloadState.IMPORTING,
+)
+ACTIVE_STATES = (DownloadState.QUEUED, *RUNNING_STATES)
+
+
+class DownloadQuerySet(models.QuerySet["Download"]):
+    def active(self) -> Self:
+        return self.filter(state__in=ACTIVE_STATES)
+
+    def running(self) -> Self:
+        return self.filter(state__in=RUNNING_STATES)
+
+    def shown(self) -> Self:
+        return self.exclude(state=DownloadState.CANCELLED)
+
+
+class Download(models.Model):
+    """A model on its way to the models folder. Who works on it has the lease; without it nothing of this
+    row is changed, but for what a person wants (paused, queued again, cancelled).
+
+    Either `repository` and `variant` of the hub, at `revision` once that is resolved, or `url`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    repository = models.CharField(max_length=200, blank=True)
+    variant = models.CharField(max_length=255, blank=True)
+    revision = models.CharField(max_length=64, blank=True)
+    url = models.CharField(max_length=2000, blank=True)
+    with_projector = models.BooleanField(default=False)
+    state = models.CharField(
+        max_length=12, choices=DownloadState.choices, default=DownloadState.QUEUED
+    )
+    reason = models.CharField(max_length=500, blank=True, help_text="why it failed")
+    total_bytes = models.BigIntegerField(default=0)
+    done_bytes = models.BigIntegerField(default=0)
+    bytes_per_second = models.BigIntegerField(default=0)
+    lease_owner = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DownloadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["repository", "variant", "url"],
+                condition=models.Q(state__in=[*ACTIVE_STATES, DownloadState.PAUSED]),
+                name="one_download_of_a_model",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.variant}".strip() or self.url
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE_STATES
+
+    @property
+    def label(self) -> str:
+        if self.state == DownloadState.VERIFYING:
+            return f"Checking {self.percent} %"
+        if self.state == DownloadState.DOWNLOADING:
+            return f"Downloading {self.percent} %"
+        return _DOWNLOAD_LABELS[DownloadState(self.state)]
+
+    @property
+    def file_name(self) -> str:
+        """Of a plain address, fit to be shown."""
+        return one_line(PurePosixPath(urlsplit(self.url).path).name, limit=255)
+
+    @property
+    def can_pause(self) -> bool:
+        return self.state in (
+            DownloadState.QUEUED,
+            DownloadState.RESOLVING,
+            DownloadState.DOWNLOADING,
+        )
+
+    @property
+    def can_go_on(self) -> bool:
+        return self.state in (DownloadState.PAUSED, DownloadState.FAILED)
+
+    @property
+    def can_cancel(self) -> bool:
+        return self.is_active or self.can_go_on
+
+    @property
+    def percent(self) -> int:
+        """100 only when it is ready."""
+        if self.state == DownloadState.READY:
+            return 100
+        return min(99, 100 * self.done_bytes // self.total_bytes) if self.total_bytes else 0
+
+    @property
+    def seconds_left(self) -> int | None:
+        """None: nothing comes in, so nobody can tell."""
+        if self.state != DownloadState.DOWNLOADING or not self.bytes_per_second:
+            return None
+        return max(0, self.total_bytes - self.done_bytes) // self.bytes_per_second
+
+
+class DownloadFile(models.Model):
+    """One file of a download, as the hub named it. `name` is safe as a path below a folder."""
+
+    download = models.ForeignKey(Download, on_delete=models.CASCADE, related_name="files")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=255)
+    url = models.CharField(max_length=2000)
+    size = models.BigIntegerField(default=0, help_text="bytes; 0: not known yet")
+    checksum = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ("number",)
+        constraints = (
+            models.UniqueConstraint(fields=["download", "number"], name="file_of_a_download"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

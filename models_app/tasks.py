@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
+import uuid
+
 from huey import crontab
-from huey.contrib.djhuey import db_periodic_task
+from huey.contrib.djhuey import db_periodic_task, db_task
 
 from models_app import catalog
+from models_app.downloads import states
+from models_app.downloads.job import run_next
+
+this_worker = uuid.uuid4().hex
 
 
 @db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
 def scan_model_folders() -> None:
     catalog.scan()
+
+
+@db_task()  # type: ignore[untyped-decorator]
+def run_downloads() -> None:
+    """A doorbell: what waits is in the database."""
+    while run_next(this_worker):
+        pass
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+def look_after_downloads() -> None:
+    """Those whose worker died."""
+    run_downloads()
+
+
+def take_over_downloads() -> None:
+    """To be called when a worker starts: the one before it is dead, whatever its leases say."""
+    states.release_expired(all_but=this_worker)
+    for _ in range(states.MOST_AT_ONCE):
+        run_downloads()

@@ -3,10 +3,21 @@ from __future__ import annotations
 from django.urls import path
 
 from models_app import views
+from models_app.downloads import views as downloads
+from models_app.hub import views as hub
 
 app_name = "models"
 urlpatterns = [
     path("", views.models_list, name="list"),
+    path("discover/", hub.discover, name="discover"),
+    path("discover/<str:owner>/<str:name>/", hub.repository, name="repository"),
+    path("downloads/", downloads.downloads, name="downloads"),
+    path("downloads/start", downloads.start, name="start_download"),
+    path("downloads/address", downloads.start_address, name="start_address"),
+    path("downloads/<uuid:download_id>/pause", downloads.pause, name="pause_download"),
+    path("downloads/<uuid:download_id>/go-on", downloads.go_on, name="resume_download"),
+    path("downloads/<uuid:download_id>/cancel", downloads.cancel, name="cancel_download"),
+    path("downloads/<uuid:download_id>/clear", downloads.clear, name="clear_download"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),
     path("<uuid:entry_id>/load", views.load, name="load"),

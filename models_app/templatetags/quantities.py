@@ -31,6 +31,18 @@ def seconds(duration: float) -> str:
     return f"{duration:.1f}{_SPACE}s"
 
 
+@register.filter
+def duration(num_seconds: int) -> str:
+    """As long as it takes, roughly: 12 s, 3 min, 2 h 5 min."""
+    if num_seconds < 60:
+        return f"{num_seconds}{_SPACE}s"
+    minutes = round(num_seconds / 60)
+    if minutes < 60:
+        return f"{minutes}{_SPACE}min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}{_SPACE}h {minutes}{_SPACE}min"
+
+
 def _scaled(number: float, units: tuple[tuple[float, str], ...]) -> str:
     for index, (factor, unit) in enumerate(units):
         if number >= factor or index == len(units) - 1:

@@ -31,10 +31,12 @@ def wait_for(condition: Callable[[], T | None], *, what: str, seconds: float = 3
 
 
 class Product:
-    """One running instance. `setup_url` carries the one-time token until somebody used it."""
+    """One running instance. `setup_url` carries the one-time token until somebody used it.
+    `settings`: environment variables of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
+        self.settings = settings
         self.models_dir = data_dir / "models"
         self.models_dir.mkdir(parents=True, exist_ok=True)
         self.lines: list[str] = []
@@ -46,7 +48,7 @@ class Product:
         self.lines.clear()
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("MINERVA_")
-        }
+        } | self.settings
         self.process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", "0", "--data-dir", str(self.data_dir)],
             cwd=ROOT,

@@ -28,7 +28,12 @@ def test_the_folder_is_closed_to_others_even_if_it_was_there_and_open(tmp_path):
     prepare_data_folder(folder)
 
     assert mode(folder) == 0o700
-    assert {path.name for path in folder.iterdir()} == {"logs", "models", "run"}
+    assert {path.name for path in folder.iterdir()} == {
+        "downloads",
+        "logs",
+        "models",
+        "run",
+    }
 
 
 def test_the_secret_key_is_made_once_and_readable_by_its_user_only(tmp_path):

@@ -17,10 +17,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from minerva_site.tasks import start_beating
+        from models_app.tasks import take_over_downloads
 
         autodiscover_modules("tasks")
         config = ConsumerConfig(**settings.HUEY["consumer"])
         config.validate()
         consumer = HUEY.create_consumer(**config.values)
         start_beating()
+        take_over_downloads()
         consumer.run()

@@ -1,0 +1,167 @@
+"""One download from its claim to its end, in the worker: resolve, fetch, check, put in place.
+
+Whatever stops it (a click, a lost connection, kill -9), what came stays, and the next run goes on from
+there. Nothing is put in place before all of it has the checksum that was promised.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from inference.errors import ModelFileInvalid
+from inference.gguf_header import read_header
+from models_app import catalog
+from models_app.downloads import states, storage
+from models_app.downloads.progress import Progress
+from models_app.downloads.resolving import resolve
+from models_app.downloads.states import LeaseLost
+from models_app.downloads.storage import DiskFull
+from models_app.downloads.transfer import fetch
+from models_app.hub.errors import HubError
+from models_app.hub.settings import hub
+from models_app.models import Download, DownloadFile, DownloadState
+
+logger = logging.getLogger(__name__)
+
+# After a failure that may pass. Any progress begins them anew.
+RETRY_SECONDS = (1, 2, 4, 8, 16, 32, 60, 60)
+
+
+class Unusable(Exception):
+    """What came is not what was promised, or no model. `str(error)` is for the person."""
+
+
+class Busy(Exception):
+    """An earlier run of it has not let go yet."""
+
+
+def run_next(owner: str) -> bool:
+    """Work on the oldest that waits, to its end. False: there was none, or no room for one."""
+    download = states.claim(owner)
+    if download is None:
+        return False
+    logger.info("download begins id=%s", download.pk)
+    try:
+        _run(download)
+    except LeaseLost:
+        logger.info("download left id=%s", download.pk)
+    except Busy:
+        time.sleep(1)
+        states.release(download)
+    if not Download.objects.filter(pk=download.pk).exclude(state=DownloadState.CANCELLED).exists():
+        storage.remove_parts(download.pk)
+    return True
+
+
+def _run(download: Download) -> None:
+    try:
+        with _alone(download):
+            _obtain(download)
+    except (HubError, DiskFull, Unusable) as error:
+        states.end(download, DownloadState.FAILED, reason=str(error))
+    except OSError as error:
+        logger.warning("download failed id=%s error=%s", download.pk, error)
+        reason = f"The disk refused it: {error.strerror}. See that there is space, and retry."
+        states.end(download, DownloadState.FAILED, reason=reason)
+    except LeaseLost:
+        raise
+    except Exception:
+        logger.exception("download failed id=%s", download.pk)
+        states.end(
+            download, DownloadState.FAILED, reason="This is a fault of Minerva. See its log."
+        )
+
+
+@contextmanager
+def _alone(download: Download) -> Iterator[None]:
+    """Never two writers, even if an earlier run hangs on a connection; a killed one is none."""
+    folder = storage.folder_of(download.pk)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise Busy from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _obtain(download: Download) -> None:
+    files = resolve(download, hub())
+    if not all(storage.is_in_place(download, file) for file in files):
+        _fetch_all(download, files)
+        _check_all(download, files)
+        states.renew(download, state=DownloadState.IMPORTING)
+        storage.put_in_place(download, files)
+    catalog.scan()
+    states.renew(download, done_bytes=download.total_bytes)
+    states.end(download, DownloadState.READY)
+    storage.remove_parts(download.pk)
+    logger.info("download ready id=%s bytes=%d", download.pk, download.total_bytes)
+
+
+def _fetch_all(download: Download, files: list[DownloadFile]) -> None:
+    have = sum(storage.part_size(file) for file in files)
+    storage.check_space(download.total_bytes - have)
+    progress = Progress(download, done=have)
+    states.renew(download, state=DownloadState.DOWNLOADING, done_bytes=have)
+    for file in files:
+        _fetch(file, progress)
+    progress.report()
+
+
+def _fetch(file: DownloadFile, progress: Progress) -> None:
+    """With as many tries as it takes, while there is progress."""
+    source = hub()
+    num_failures, done = 0, progress.done
+    while True:
+        try:
+            fetch(
+                file.url,
+                storage.part_of(file),
+                size=file.size,
+                headers_for=source.headers_for,
+                received=progress.add,
+            )
+            return
+        except HubError as error:
+            num_failures = 0 if progress.done > done else num_failures
+            done = progress.done
+            if not error.is_transient or num_failures == len(RETRY_SECONDS):
+                raise
+            logger.info("download interrupted id=%s reason=%s", file.download_id, error)
+            progress.wait(RETRY_SECONDS[num_failures])
+            num_failures += 1
+
+
+def _check_all(download: Download, files: list[DownloadFile]) -> None:
+    """What is wrong is fetched once more from its beginning: parts of two versions may have met."""
+    for is_last_try in (False, True):
+        wrong = _wrong(download, files)
+        if not wrong:
+            break
+        for file in wrong:
+            storage.part_of(file).unlink()
+        if is_last_try:
+            raise Unusable(f"{wrong[0].name} is not the file that was promised. Retry later.")
+        _fetch_all(download, files)
+    try:
+        for file in files:
+            if file.name.lower().endswith(".gguf"):
+                read_header(storage.part_of(file))
+    except ModelFileInvalid as error:
+        raise Unusable(f"It came whole, but cannot be used. {error}") from error
+
+
+def _wrong(download: Download, files: list[DownloadFile]) -> list[DownloadFile]:
+    states.renew(download, state=DownloadState.VERIFYING, done_bytes=0)
+    progress = Progress(download, done=0)
+    return [file for file in files if not storage.is_right(file, progress.add)]

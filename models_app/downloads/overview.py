@@ -1,0 +1,37 @@
+"""What pages show of downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models_app.models import Download, DownloadState
+
+MOST_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Downloads:
+    rows: list[Download]
+    num_active: int
+
+    @property
+    def is_changing(self) -> bool:
+        return self.num_active > 0
+
+
+def downloads_shown() -> Downloads:
+    """The newest, and those under way before the others."""
+    rows = list(Download.objects.shown()[:MOST_SHOWN])
+    rows.sort(key=lambda one: not one.is_active)
+    return Downloads(rows, sum(one.is_active for one in rows))
+
+
+def num_active_downloads() -> int:
+    return Download.objects.active().count()
+
+
+def downloads_of(repository: str) -> dict[str, Download]:
+    """By variant: the newest of each that has not failed, and was not given up."""
+    over = (DownloadState.CANCELLED, DownloadState.FAILED)
+    found = Download.objects.filter(repository__iexact=repository).exclude(state__in=over)
+    return {one.variant: one for one in reversed(found.order_by("-created_at")[:MOST_SHOWN])}

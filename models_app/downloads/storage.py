@@ -1,0 +1,111 @@
+"""Where the bytes of a download are: apart until all of them are checked, and then at their place.
+
+`downloads/<id>/<number>.part` in the data folder has names of our own making only. The models folder
+gets `owner/name/file` by a rename within one file system: a file is there whole, or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from models_app.models import Download, DownloadFile
+
+GIB = 1024**3
+PIECE = 4 * 1024 * 1024
+
+
+class DiskFull(Exception):
+    """`str(error)` is the sentence with both numbers."""
+
+
+def folder_of(pk: UUID) -> Path:
+    return Path(settings.DOWNLOADS_DIR) / str(pk)
+
+
+def part_of(file: DownloadFile) -> Path:
+    return folder_of(file.download_id) / f"{file.number}.part"
+
+
+def part_size(file: DownloadFile) -> int:
+    try:
+        return part_of(file).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def place_of(download: Download, file: DownloadFile) -> Path:
+    """Where it is going to be used. All names in it were checked when it was resolved."""
+    folder = Path(settings.MODELS_DIR) / (download.repository or "downloads")
+    return folder / file.name
+
+
+def is_in_place(download: Download, file: DownloadFile) -> bool:
+    """A file of this name and size is there, which only a checked one can be. Raises FileExistsError
+    for another one, which is not ours to replace."""
+    try:
+        size = place_of(download, file).stat().st_size
+    except FileNotFoundError:
+        return False
+    if size != file.size:
+        raise FileExistsError(errno.EEXIST, f"another file is called {file.name} already")
+    return True
+
+
+def check_space(num_bytes: int) -> None:
+    """Raise DiskFull unless so many more bytes fit, with some to spare for everything else."""
+    folder = Path(settings.MODELS_DIR)
+    usage = shutil.disk_usage(folder)
+    needed = num_bytes + min(2 * GIB, usage.total // 20)
+    if usage.free < needed:
+        raise DiskFull(
+            f"The disk has {usage.free / GIB:.1f} GiB free, and {needed / GIB:.1f} GiB are needed with "
+            "a reserve. Free some space, then retry: what is here already is kept."
+        )
+
+
+def is_right(file: DownloadFile, report: Callable[[int], None]) -> bool:
+    """The part has the size and checksum that were promised. `report` is told of bytes read."""
+    path = part_of(file)
+    kind, _, expected = file.checksum.partition(":")
+    size = path.stat().st_size
+    if file.size and size != file.size:
+        return False
+    # The hub names what is kept in git itself by git's own kind of name, which nothing is trusted by.
+    digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(usedforsecurity=False)
+    if kind == "git-sha1":
+        digest.update(b"blob %d\0" % size)
+    with path.open("rb") as part:
+        while piece := part.read(PIECE):
+            digest.update(piece)
+            report(len(piece))
+    return digest.hexdigest() == expected
+
+
+def put_in_place(download: Download, files: list[DownloadFile]) -> None:
+    """The first part of a split model comes last: without it the others are no model."""
+    for file in reversed(files):
+        place = place_of(download, file)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(part_of(file), place)
+        _sync(place.parent)
+
+
+def remove_parts(pk: UUID) -> None:
+    """Idempotent."""
+    shutil.rmtree(folder_of(pk), ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

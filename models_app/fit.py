@@ -1,0 +1,110 @@
+"""Will a model run here? An estimate from what is known before it is downloaded, with its numbers.
+
+weights (the file) + KV cache (tokens by what a token takes) + buffers, against this machine's memory
+less a reserve. What a token takes is not known without the file's header: it is taken from the sizes
+of common models with grouped-query attention, 32 KiB at 1 billion parameters and 320 KiB at 70.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
+from inference.hardware.machine import this_machine
+
+GIB = 1024**3
+CONTEXT = 8192
+BUFFERS = 400 * 1024**2
+CACHE_AT_ONE_BILLION = 32 * 1024
+GROWTH = 0.55
+# Of a GPU's memory, what the desktop leaves.
+GPU_SHARE = 0.9
+
+
+class FitWord(StrEnum):
+    """How it would run, the best first; the values are the CSS states."""
+
+    GPU = "gpu"
+    PARTLY_GPU = "partly-gpu"
+    CPU = "cpu"
+    TOO_LARGE = "too-large"
+
+
+LABELS = {
+    FitWord.GPU: "Fits in the GPU",
+    FitWord.PARTLY_GPU: "Partly in the GPU",
+    FitWord.CPU: "Runs on the CPU",
+    FitWord.TOO_LARGE: "Too large",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes for models. `gpu` 0: there is none that llama.cpp can use here."""
+
+    memory: int
+    gpu: int = 0
+
+
+@dataclass(frozen=True)
+class Fit:
+    word: FitWord
+    weights: int
+    kv_cache: int
+    room: int
+    context: int = CONTEXT
+
+    @property
+    def label(self) -> str:
+        return LABELS[self.word]
+
+    @property
+    def need(self) -> int:
+        return self.weights + self.kv_cache + BUFFERS
+
+    @property
+    def buffers(self) -> int:
+        return BUFFERS
+
+    @property
+    def runs(self) -> bool:
+        return self.word is not FitWord.TOO_LARGE
+
+
+def room_here() -> Room:
+    machine = this_machine()
+    reserve = min(GIB, machine.memory.total // 10)
+    return Room(machine.memory.total - reserve, _gpu_room())
+
+
+def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
+    """`num_parameters` 0: not known, and guessed from the weights."""
+    kv_cache = CONTEXT * _cache_bytes_a_token(num_parameters or weights)
+    need = weights + kv_cache + BUFFERS
+    if room.gpu and need <= room.gpu:
+        word, size = FitWord.GPU, room.gpu
+    elif room.gpu and need <= room.memory + room.gpu:
+        word, size = FitWord.PARTLY_GPU, room.gpu
+    elif need <= room.memory:
+        word, size = FitWord.CPU, room.memory
+    else:
+        word, size = FitWord.TOO_LARGE, max(room.memory, room.gpu)
+    return Fit(word, weights, kv_cache, size)
+
+
+def _cache_bytes_a_token(num_parameters: int) -> int:
+    return int(CACHE_AT_ONE_BILLION * max(num_parameters / 1e9, 0.05) ** GROWTH)
+
+
+@cache
+def _gpu_room() -> int:
+    gpus = this_machine().gpus
+    if not gpus:
+        return 0
+    try:
+        has_gpu_build = bool(probe_llama_build().accelerators)
+    except LlamaUnusable:
+        return 0
+    return int(max(gpu.memory for gpu in gpus) * GPU_SHARE) if has_gpu_build else 0

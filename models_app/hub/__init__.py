@@ -1,0 +1,1 @@
+"""The Hugging Face hub, or a mirror of it: what there is to download. Everything it says is checked."""

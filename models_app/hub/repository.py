@@ -1,0 +1,139 @@
+"""One repository of the hub: its facts, and what of it can be downloaded as one model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from inference.gguf_model import PART_NAME
+from models_app.hub.names import is_safe_path
+
+# As files name them: Q4_K_M, IQ3_XXS, UD-Q4_K_XL, BF16, MXFP4, …
+QUANT = re.compile(
+    r"(?:^|[-._])((?:UD-)?(?:I?Q[1-8](?:_[A-Z0-9]+)*|TQ[12]_0|BF16|F16|FP16|F32|FP32|MXFP4(?:_MOE)?))(?=[-._]|$)",
+    re.IGNORECASE,
+)
+BITS = re.compile(r"(\d+)")
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """`checksum`: "sha256:…", or "git-sha1:…" of what git calls a blob; "" if the hub gives none."""
+
+    name: str
+    size: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model of a repository: a file, or the parts of a split one in their order."""
+
+    label: str
+    files: tuple[HubFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    @property
+    def bits(self) -> int:
+        """Of a weight, roughly; 0: the name does not tell."""
+        found = BITS.search(self.label)
+        return int(found[1]) if found else 0
+
+
+@dataclass(frozen=True)
+class Repository:
+    """`revision`: the commit that all of this is of. `num_parameters`, `context_length` 0: not said."""
+
+    name: str
+    revision: str
+    files: tuple[HubFile, ...]
+    license: str = ""
+    is_gated: bool = False
+    is_private: bool = False
+    architecture: str = ""
+    num_parameters: int = 0
+    context_length: int = 0
+    has_chat_template: bool = False
+    tags: tuple[str, ...] = ()
+    downloads: int = 0
+    likes: int = 0
+    modified: str = ""
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """GGUF models, the smallest first. Files with unsafe names, and split ones that lack a part,
+        are not among them."""
+        groups: dict[str, list[HubFile]] = {}
+        for file in self.files:
+            if _is_model_file(file):
+                groups.setdefault(_first_part(file.name), []).append(file)
+        whole = [
+            Variant(_label(first), tuple(sorted(files, key=lambda file: file.name)))
+            for first, files in groups.items()
+            if len(files) == _num_parts(first)
+        ]
+        return tuple(sorted(_told_apart(whole), key=lambda variant: variant.size))
+
+    @property
+    def projectors(self) -> tuple[HubFile, ...]:
+        """What a model that sees needs besides."""
+        return tuple(file for file in self.files if _is_gguf(file) and _is_projector(file))
+
+    def variant(self, label: str) -> Variant | None:
+        """By its label, in any case of letters."""
+        wanted = label.casefold()
+        return next((one for one in self.variants if one.label.casefold() == wanted), None)
+
+
+def _is_gguf(file: HubFile) -> bool:
+    return file.name.lower().endswith(".gguf") and is_safe_path(file.name)
+
+
+def _is_projector(file: HubFile) -> bool:
+    return "mmproj" in PurePosixPath(file.name).name.lower()
+
+
+def _is_model_file(file: HubFile) -> bool:
+    name = PurePosixPath(file.name).name.lower()
+    return _is_gguf(file) and not _is_projector(file) and "imatrix" not in name
+
+
+def _first_part(name: str) -> str:
+    path = PurePosixPath(name)
+    match = PART_NAME.fullmatch(path.name)
+    if match is None:
+        return name
+    return str(path.with_name(f"{match['prefix']}-00001-of-{match['count']}.gguf"))
+
+
+def _num_parts(first: str) -> int:
+    match = PART_NAME.fullmatch(PurePosixPath(first).name)
+    return int(match["count"]) if match else 1
+
+
+def _label(first: str) -> str:
+    """The quantisation that the file's name ends with, or its folder's; else the name itself."""
+    path = PurePosixPath(first)
+    match = PART_NAME.fullmatch(path.name)
+    stem = match["prefix"] if match else path.stem
+    for name in (stem, *reversed(path.parts[:-1])):
+        if found := QUANT.findall(name):
+            return str(found[-1]).upper()
+    return stem
+
+
+def _told_apart(variants: Iterable[Variant]) -> list[Variant]:
+    """Two of one quantisation go by the names of their files."""
+    variants = list(variants)
+    labels = [variant.label for variant in variants]
+    return [
+        variant
+        if labels.count(variant.label) == 1
+        else Variant(PurePosixPath(variant.files[0].name).stem, variant.files)
+        for variant in variants
+    ]

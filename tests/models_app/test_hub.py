@@ -1,0 +1,241 @@
+"""What the hub says is checked before it is used or shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models_app.hub.client import MAX_ANSWER_BYTES, Hub
+from models_app.hub.errors import Gated, HubNonsense, HubUnreachable, NotFound
+from models_app.hub.names import is_safe_path
+from models_app.hub.quality import recommended
+from models_app.hub.reference import Reference, is_repository, parse_reference
+from models_app.hub.repository import HubFile, Repository
+from tests.models_app import evil_hub as evil
+from tests.models_app.evil_hub import EvilHub, Handler
+
+NAME = "owls/Night-1B-GGUF"
+
+
+@pytest.fixture
+def server() -> Iterator[EvilHub]:
+    with evil.evil_hub() as hub:
+        hub.add(NAME, {"night-Q4_K_M.gguf": b"x" * 100, "README.md": b"#"})
+        yield hub
+
+
+@pytest.fixture
+def hub(server: EvilHub) -> Hub:
+    return Hub(server.address, token="hub-token")
+
+
+def repository_of(*names: str, sizes: dict[str, int] | None = None) -> Repository:
+    files = (HubFile(name, (sizes or {}).get(name, 10), "sha256:" + "0" * 64) for name in names)
+    return Repository(NAME, evil.REVISION, tuple(files))
+
+
+# -- what people type --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("small owl model", Reference(words="small owl model")),
+        (f"  {NAME} ", Reference(repository=NAME)),
+        (f"{NAME}:Q4_K_M", Reference(repository=NAME, quant="Q4_K_M")),
+        (f"https://huggingface.co/{NAME}", Reference(repository=NAME)),
+        (f"huggingface.co/{NAME}/", Reference(repository=NAME)),
+        (f"hf.co/{NAME}:Q8_0", Reference(repository=NAME, quant="Q8_0")),
+        (
+            f"https://huggingface.co/{NAME}/blob/main/a/b.gguf?download=true",
+            Reference(repository=NAME, file="a/b.gguf"),
+        ),
+        (f"https://evil.example/{NAME}", Reference(words=f"https://evil.example/{NAME}")),
+        ("https://huggingface.co/", Reference(words="https://huggingface.co/")),
+        ("a/b/c", Reference(words="a/b/c")),
+        ("../..", Reference(words="../..")),
+        ("http://[::1", Reference(words="http://[::1")),
+        ("", Reference()),
+    ],
+)
+def test_a_name_is_told_from_words(text, expected):
+    assert parse_reference(text) == expected
+
+
+@given(st.text(max_size=400))
+def test_whatever_is_typed_is_words_or_a_safe_name(text: str):
+    reference = parse_reference(text)
+
+    assert not reference.repository or is_repository(reference.repository)
+    assert is_safe_path(reference.repository or "a/b")
+
+
+@given(st.text(max_size=300))
+def test_a_safe_path_stays_below_its_folder(name: str):
+    if is_safe_path(name):
+        assert not name.startswith("/")
+        assert not {"..", ".", ""} & set(name.split("/"))
+        assert not set(name) & set('\\:*?"<>|\0\n')
+
+
+# -- variants ----------------------------------------------------------------------------------------
+
+
+def test_files_are_grouped_into_what_can_be_downloaded():
+    shown = repository_of(
+        "night-Q8_0.gguf",
+        "night.Q4_K_M.gguf",
+        "BF16/night-BF16-00001-of-00002.gguf",
+        "BF16/night-BF16-00002-of-00002.gguf",
+        "Q6_K/night-Q6_K-00001-of-00002.gguf",
+        "night-UD-IQ1_S.gguf",
+        "mmproj-night-F16.gguf",
+        "imatrix.gguf",
+        "README.md",
+        "../evil-Q4_0.gguf",
+        "plain.gguf",
+        sizes={"night-Q8_0.gguf": 30},
+    )
+
+    labels = {variant.label: len(variant.files) for variant in shown.variants}
+    assert labels == {"Q8_0": 1, "Q4_K_M": 1, "BF16": 2, "UD-IQ1_S": 1, "plain": 1}
+    assert shown.variants[-1].label == "Q8_0"
+    assert [file.name for file in shown.projectors] == ["mmproj-night-F16.gguf"]
+    assert shown.variant("q4_k_m") == shown.variant("Q4_K_M") is not None
+    assert shown.variant("Q2_K") is None
+
+
+def test_two_files_of_one_quantisation_go_by_their_names():
+    shown = repository_of("small-Q4_0.gguf", "large-Q4_0.gguf")
+
+    assert sorted(variant.label for variant in shown.variants) == ["large-Q4_0", "small-Q4_0"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "best"),
+    [
+        (["Q2_K", "Q4_K_M", "Q5_K_M", "Q8_0"], "Q8_0"),
+        (["Q2_K", "Q4_K_M", "IQ4_XS"], "Q4_K_M"),
+        (["Q2_K", "Q4_0", "Q5_0"], "Q4_0"),
+        (["Q2_K", "Q3_K_M"], "Q2_K"),
+        ([], None),
+    ],
+)
+def test_one_is_recommended(labels, best):
+    sizes = {f"m-{label}.gguf": 10 + at for at, label in enumerate(labels)}
+    found = recommended(repository_of(*sizes, sizes=sizes).variants)
+
+    assert (found.label if found else None) == best
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+def test_a_search_and_a_repository(hub, server):
+    server.add("cats/Day-1B-GGUF", {})
+
+    assert [one.name for one in hub.search("night")] == [NAME]
+    shown = hub.repository(NAME)
+    assert (shown.revision, shown.license, shown.num_parameters) == (
+        evil.REVISION,
+        "apache-2.0",
+        1_000_000_000,
+    )
+    assert shown.variants[0].files[0].checksum.startswith("sha256:")
+    assert server.requests[0][2]["Authorization"] == "Bearer hub-token"
+
+
+def test_what_is_not_there_and_what_is_no_name(hub):
+    with pytest.raises(NotFound):
+        hub.repository("owls/nothing")
+    with pytest.raises(NotFound):
+        hub.repository("../../etc")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "error"),
+    [
+        (403, {"X_Error_Code": "GatedRepo"}, Gated),
+        (401, {"X_Error_Code": "RepoNotFound"}, NotFound),
+        (404, {}, NotFound),
+        (429, {}, HubUnreachable),
+        (503, {}, HubUnreachable),
+        (302, {"Location": "http://127.0.0.1:1/"}, HubNonsense),
+        (418, {}, HubNonsense),
+    ],
+)
+def test_each_status_has_its_error(hub, server, status, headers, error):
+    server.api_answer = lambda handler: handler.send_bytes(b"", status=status, **headers)
+
+    with pytest.raises(error):
+        hub.repository(NAME)
+
+
+def test_an_answer_without_an_end_is_left(hub, server):
+    def endless(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        for _ in range(MAX_ANSWER_BYTES // 2**20 + 8):
+            handler.wfile.write(b" " * 2**20)
+
+    server.api_answer = endless
+
+    with pytest.raises(HubNonsense, match="larger"):
+        hub.search("night")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[",
+        b"null",
+        b'{"id": 3}',
+        b'{"id": []}',
+        b"\xff",
+        b"[" * 100_000,
+        b'"text"',
+        b"<html>",
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_refused(hub, server, body):
+    server.api_answer = lambda handler: handler.send_bytes(body)
+
+    with pytest.raises(HubNonsense):
+        hub.repository(NAME)
+
+
+def test_another_repository_than_was_asked_for_is_refused(hub, server):
+    facts = server.made[NAME].facts("owls/Other", blobs=True)
+    server.api_answer = lambda handler: handler.send_json(facts)
+
+    with pytest.raises(HubNonsense, match="another repository"):
+        hub.repository(NAME)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=10,
+)
+FIELDS = ("sha", "gguf", "cardData", "siblings", "tags", "downloads", "gated", "lastModified")
+
+
+@given(changes=st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=4))
+def test_any_fields_end_in_a_repository_or_in_a_refusal(changes: dict[str, Any]):
+    from models_app.hub.client import _decoded, _Model, _repository
+
+    facts = evil.Made({"m-Q4_0.gguf": b"x"}).facts(NAME, blobs=True) | changes
+    try:
+        shown = _repository(_decoded(json.dumps(facts).encode(), _Model))
+    except HubNonsense:
+        return
+    assert all(file.size > 0 for file in shown.files)
+    assert all(is_safe_path(file.name) for one in shown.variants for file in one.files)

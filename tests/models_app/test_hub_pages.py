@@ -1,0 +1,261 @@
+"""Discover, a repository's page and the downloads: who sees them, and what they do."""
+
+from __future__ import annotations
+
+import html
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts.models import User
+from models_app import fit
+from models_app.downloads import states, storage
+from models_app.fit import FitWord, Room, fit_of
+from models_app.models import Download, DownloadState
+from tests.models_app import evil_hub as evil
+from tests.models_app.evil_hub import EvilHub
+
+pytestmark = pytest.mark.django_db
+
+NAME = "owls/Night-1B-GGUF"
+PAGE = f"/models/discover/{NAME}/"
+HTMX = {"HX-Request": "true"}
+GB = 10**9
+
+
+@pytest.fixture
+def hub(settings: Any, folder: Any) -> Iterator[EvilHub]:
+    settings.MODELS_DIR = folder
+    settings.DOWNLOADS_DIR = folder.parent / "downloads"
+    with evil.evil_hub() as hub:
+        settings.HUB_ENDPOINT = hub.address
+        hub.add(NAME, {"night-Q4_K_M.gguf": b"x" * 100, "night-Q8_0.gguf": b"x" * 200})
+        yield hub
+
+
+@pytest.fixture
+def staff() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", password="correct horse battery"))
+    return client
+
+
+@pytest.fixture
+def member(staff: Client) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_user("bob", password="correct horse battery"))
+    return client
+
+
+def text_of(client: Client, path: str, *, status: int = 200) -> str:
+    response = client.get(path)
+    assert response.status_code == status
+    return html.unescape(response.content.decode())
+
+
+def begin(client: Client, **fields: str) -> Any:
+    return client.post("/models/downloads/start", {"repository": NAME, "variant": "Q8_0"} | fields)
+
+
+def test_members_see_and_do_nothing_of_it(hub, member):
+    download = states.request(repository=NAME, variant="Q4_K_M")
+
+    for path in ("/models/discover/", PAGE, "/models/downloads/"):
+        assert member.get(path).status_code == 403
+    for action in ("pause", "go-on", "cancel", "clear"):
+        assert member.post(f"/models/downloads/{download.pk}/{action}").status_code == 403
+    for action in ("start", "address"):
+        assert member.post(f"/models/downloads/{action}").status_code == 403
+    assert Client().get("/models/discover/").status_code == 302
+    assert hub.requests == []
+
+
+def test_without_a_search_there_are_models_to_begin_with_and_nothing_is_asked(hub, staff):
+    shown = text_of(staff, "/models/discover/")
+
+    assert "To begin with" in shown
+    assert "Qwen3 0.6B" in shown
+    assert hub.requests == []
+
+
+def test_a_search_lists_what_it_finds(hub, staff):
+    assert NAME in text_of(staff, "/models/discover/?q=night&sort=likes")
+    assert "Nothing found" in text_of(staff, "/models/discover/?q=zebra&sort=whatever")
+
+
+def test_a_search_that_fails_says_why_and_keeps_the_words(hub, staff, settings):
+    settings.HUB_ENDPOINT = "http://127.0.0.1:9"
+
+    shown = text_of(staff, "/models/discover/?q=night")
+
+    assert "cannot be reached" in shown
+    assert 'value="night"' in shown
+
+
+def test_what_is_shown_of_the_hub_is_text(hub, staff):
+    hub.add("owls/Evil-GGUF", {"m-Q4_0.gguf": b"x"}, license="<script>alert(1)</script>")
+
+    response = staff.get("/models/discover/?q=evil")
+
+    assert b"<script>alert" not in response.content
+    assert b"&lt;script&gt;" in response.content
+
+
+def test_a_whole_name_leads_to_its_page_with_what_was_named(hub, staff):
+    response = staff.get("/models/discover/", {"q": f"{NAME}:Q8_0"})
+
+    assert response.status_code == 302
+    shown = text_of(staff, response.headers["Location"])
+    assert "The one you named" in shown
+    assert "Recommended for this machine" in shown
+
+
+def test_offline_the_page_says_so(hub, staff, settings):
+    settings.HUB_IS_OFFLINE = True
+
+    assert "works offline" in text_of(staff, "/models/discover/?q=night")
+    assert "offline" in text_of(staff, PAGE, status=502)
+    assert hub.requests == []
+
+
+def test_a_repository_that_is_not_there_is_not_found(hub, staff):
+    assert "no such repository" in text_of(staff, "/models/discover/owls/nothing/", status=404)
+    assert staff.get("/models/discover/owls/..nothing/").status_code == 404
+
+
+def test_a_repository_without_gguf_says_what_to_do(hub, staff):
+    hub.add("owls/Plain", {"model.safetensors": b"x", "pytorch_model.bin": b"x"})
+
+    assert "No GGUF model in here" in text_of(staff, "/models/discover/owls/Plain/")
+
+
+def test_a_download_is_begun_once_and_shown_everywhere(hub, staff):
+    assert begin(staff).headers["Location"] == "/models/downloads/"
+    begin(staff)
+
+    download = Download.objects.get()
+    assert (download.state, download.variant) == (DownloadState.QUEUED, "Q8_0")
+    assert "Waiting" in text_of(staff, "/models/downloads/")
+    assert "under way" in text_of(staff, "/models/")
+    assert 'href="/models/downloads/">0 %' in text_of(staff, PAGE)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"repository": "../.."}, {"repository": ""}, {"variant": ""}, {"variant": "x" * 256}]
+)
+def test_what_names_no_model_is_not_begun(hub, staff, fields):
+    assert begin(staff, **fields).status_code == 404
+    assert not Download.objects.exists()
+
+
+def test_each_button_does_what_it_says_and_too_late_it_says_so(hub, staff):
+    begin(staff)
+    download = Download.objects.get()
+    path = f"/models/downloads/{download.pk}"
+
+    for action, state in [("pause", "paused"), ("go-on", "queued"), ("cancel", "cancelled")]:
+        assert staff.post(f"{path}/{action}", headers=HTMX).status_code == 200
+        download.refresh_from_db()
+        assert download.state == state
+    late = staff.post(f"{path}/pause", headers=HTMX)
+    assert "changed in the meantime" in late.headers["HX-Trigger"]
+    assert staff.post(f"/models/downloads/{uuid.uuid4()}/pause").status_code == 404
+
+
+def test_cancel_removes_what_came(hub, staff):
+    begin(staff)
+    download = Download.objects.get()
+    storage.folder_of(download.pk).mkdir(parents=True)
+    (storage.folder_of(download.pk) / "0.part").write_bytes(b"x")
+
+    staff.post(f"/models/downloads/{download.pk}/cancel")
+
+    assert not storage.folder_of(download.pk).exists()
+
+
+def test_the_list_asks_for_itself_only_while_something_changes(hub, staff):
+    begin(staff)
+    assert 'hx-trigger="every 1s"' in text_of(staff, "/models/downloads/")
+    assert staff.get("/models/downloads/", headers=HTMX).status_code == 200
+
+    states.pause(Download.objects.get().pk)
+
+    assert "every 1s" not in text_of(staff, "/models/downloads/")
+    assert staff.get("/models/downloads/", headers=HTMX).status_code == 286
+
+
+def test_a_list_of_many_costs_no_more_queries(hub, staff):
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            staff.get("/models/downloads/")
+        return len(captured)
+
+    staff.get("/models/downloads/")
+    few = queries()
+    for number in range(50):
+        states.request(repository=NAME, variant=f"Q{number}")
+
+    assert queries() == few
+
+
+SHA = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("address", "sha256", "words"),
+    [
+        ("ftp://a.example/m.gguf", SHA, "https://"),
+        ("https://a.example/", SHA, "ends in a file"),
+        ("https://a.example/m.zip", SHA, "GGUF file"),
+        ("http://[::1/m.gguf", SHA, "no web address"),
+        ("https://a.example/..%2f..%2fm.gguf", SHA, ""),
+        ("https://a.example/m.gguf#x", SHA, "#"),
+        ("https://a.example/m.gguf", "", "SHA-256"),
+        ("https://a.example/m.gguf", "g" * 64, "SHA-256"),
+        ("https://a.example/" + "x" * 2000 + ".gguf", SHA, "address"),
+    ],
+)
+def test_an_address_that_will_not_do_is_refused_and_kept(hub, staff, address, sha256, words):
+    given = {"address": address, "sha256": sha256}
+    response = staff.post("/models/downloads/address", given)
+
+    if words:
+        assert response.status_code == 422
+        shown = html.unescape(response.content.decode())
+        assert words in shown
+        assert address in shown
+        assert not Download.objects.exists()
+    else:
+        assert all("/" not in one.file_name for one in Download.objects.all())
+
+
+def test_an_address_is_downloaded(hub, staff):
+    given = {"address": "https://a.example/owl-Q4_0.gguf", "sha256": SHA.upper()}
+
+    assert staff.post("/models/downloads/address", given).status_code == 302
+    assert Download.objects.get().url == f"https://a.example/owl-Q4_0.gguf#sha256:{SHA}"
+    assert "owl-Q4_0.gguf" in text_of(staff, "/models/downloads/")
+
+
+@pytest.mark.parametrize(
+    ("weights", "room", "word"),
+    [
+        (5 * GB, Room(16 * GB), FitWord.CPU),
+        (20 * GB, Room(16 * GB), FitWord.TOO_LARGE),
+        (5 * GB, Room(16 * GB, gpu=12 * GB), FitWord.GPU),
+        (15 * GB, Room(16 * GB, gpu=12 * GB), FitWord.PARTLY_GPU),
+        (40 * GB, Room(16 * GB, gpu=12 * GB), FitWord.TOO_LARGE),
+        (0, Room(fit.BUFFERS), FitWord.TOO_LARGE),
+    ],
+)
+def test_what_fits_is_said_in_four_words(weights, room, word):
+    found = fit_of(weights, num_parameters=8 * GB, room=room)
+
+    assert found.word is word
+    assert found.need == found.weights + found.kv_cache + found.buffers
+    assert found.runs is (word is not FitWord.TOO_LARGE)
