@@ -166,6 +166,11 @@ class Configuration(BaseSettings):
         return self.data_dir / "downloads"
 
     @property
+    def trash_dir(self) -> Path:
+        """Of models that were deleted a moment ago; on the file system of `models_dir`."""
+        return self.data_dir / "trash"
+
+    @property
     def database_path(self) -> Path:
         return self.data_dir / "minerva.sqlite3"
 

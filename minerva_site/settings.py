@@ -35,6 +35,7 @@ GUIDE_FILE = BASE_DIR / "models_app" / "built_in" / "minerva-guide-q8_0.gguf"
 MODELS_DIR = CONFIGURATION.models_dir
 MODEL_DIRS = [MODELS_DIR, *CONFIGURATION.model_dirs]
 DOWNLOADS_DIR = CONFIGURATION.downloads_dir
+TRASH_DIR = CONFIGURATION.trash_dir
 DOWNLOAD_BYTES_PER_SECOND = CONFIGURATION.download_mib_per_second * 1024 * 1024
 HUB_ENDPOINT = CONFIGURATION.hub_endpoint
 HUB_TOKEN = CONFIGURATION.hub_token

@@ -134,6 +134,8 @@ def _record(found: FoundModel) -> None:
             "num_files": found.num_files,
             "is_guide": guide.is_guide(found),
             "is_missing": False,
+            # A new file is where a deleted one was.
+            "removed_at": None,
         },
     )
     logger.info("model found entry=%s problem=%r", entry.pk, entry.problem)

@@ -18,10 +18,13 @@ ARRIVING_SECONDS = 60
 
 class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
     def present(self) -> Self:
-        return self.filter(is_missing=False, is_projector=False)
+        return self.filter(is_missing=False, is_projector=False, removed_at=None)
 
     def missing(self) -> Self:
-        return self.filter(is_missing=True, is_projector=False, is_guide=False)
+        return self.filter(is_missing=True, is_projector=False, is_guide=False, removed_at=None)
+
+    def removed(self) -> Self:
+        return self.exclude(removed_at=None)
 
     def usable(self) -> Self:
         return self.present().filter(problem="")
@@ -57,6 +60,9 @@ class CatalogEntry(models.Model):
     is_missing = models.BooleanField(default=False, help_text="was here, is not any more")
     is_default = models.BooleanField(default=False)
     is_guide = models.BooleanField(default=False, help_text="the one that Minerva brings along")
+    removed_at = models.DateTimeField(
+        null=True, blank=True, help_text="by a person; its files are kept aside for a while"
+    )
     found_at = models.DateTimeField(auto_now_add=True)
 
     objects = CatalogEntryQuerySet.as_manager()
@@ -76,7 +82,8 @@ class CatalogEntry(models.Model):
 
     @property
     def is_usable(self) -> bool:
-        return not self.problem and not self.is_missing and not self.is_projector
+        is_here = not self.is_missing and self.removed_at is None
+        return is_here and not self.problem and not self.is_projector
 
     @property
     def is_for_chat(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference.types import ServiceStatus
-from models_app import catalog
+from models_app import catalog, removal
 from models_app.loading import EntryStatus, service_status, status_of
 from models_app.model_files import ModelFolder
 from models_app.models import CatalogEntry
@@ -17,6 +17,16 @@ class ModelRow:
     status: EntryStatus
     is_default: bool
 
+    @property
+    def can_be_deleted(self) -> bool:
+        """Its files are ours, and nobody has them loaded."""
+        is_in_use = self.status.can_unload or self.status.is_changing
+        return not is_in_use and not removal.why_not(self.entry)
+
+    @property
+    def regained_bytes(self) -> int:
+        return removal.regained_bytes(self.entry)
+
 
 @dataclass(frozen=True)
 class ModelsRegion:
@@ -24,6 +34,7 @@ class ModelsRegion:
 
     rows: list[ModelRow]
     missing: list[CatalogEntry]
+    removed: list[CatalogEntry]
     folders: list[ModelFolder]
     is_service_reachable: bool
 
@@ -39,6 +50,7 @@ def models_region() -> ModelsRegion:
     return ModelsRegion(
         rows=[_row(entry, service, default) for entry in entries],
         missing=list(CatalogEntry.objects.missing()),
+        removed=list(CatalogEntry.objects.removed()),
         folders=catalog.model_folders(),
         is_service_reachable=service is not None,
     )

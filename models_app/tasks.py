@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 
+from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from models_app import catalog
+from models_app import catalog, removal
 from models_app.downloads import states
 from models_app.downloads.job import run_next
 
@@ -17,6 +18,11 @@ this_worker = uuid.uuid4().hex
 @db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
 def scan_model_folders() -> None:
     catalog.scan()
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+def purge_deleted_models() -> None:
+    removal.purge(before=timezone.now() - removal.KEPT)
 
 
 @db_task()  # type: ignore[untyped-decorator]

@@ -23,5 +23,7 @@ urlpatterns = [
     path("<uuid:entry_id>/load", views.load, name="load"),
     path("<uuid:entry_id>/unload", views.unload, name="unload"),
     path("<uuid:entry_id>/default", views.make_default, name="make_default"),
+    path("<uuid:entry_id>/delete", views.delete, name="delete"),
+    path("<uuid:entry_id>/undelete", views.undelete, name="undelete"),
     path("<uuid:entry_id>/forget", views.forget, name="forget"),
 ]

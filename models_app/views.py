@@ -5,16 +5,18 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HTMX_STOP_POLLING, trigger_client_event
 from django_htmx.middleware import HtmxDetails
 
 from inference.errors import InferenceError, ServiceUnavailable
-from models_app import catalog, loading
+from models_app import catalog, loading, removal
 from models_app.access import get_entry, staff_only
 from models_app.models import CatalogEntry
 from models_app.rows import model_row, models_region
+from models_app.templatetags.quantities import size
 
 
 class HtmxHttpRequest(HttpRequest):
@@ -90,6 +92,38 @@ def forget(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 
 @staff_only
 @require_POST
+def delete(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    """It leaves the list at once, and can come back for some minutes."""
+    chosen = get_entry(entry_id)
+    num_bytes = removal.regained_bytes(chosen)
+    try:
+        removal.remove(chosen)
+    except InferenceError as error:
+        return _said(_region(request, status=422), str(error), kind="bad")
+    except OSError as error:
+        return _said(_region(request, status=422), _sentence_of(error), kind="bad")
+    undo_url = reverse("models:undelete", args=[chosen.pk])
+    text = f"“{chosen.name}” was deleted: {size(num_bytes)}."
+    return _said(_region(request), text, undo_url=undo_url)
+
+
+@staff_only
+@require_POST
+def undelete(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    chosen = get_object_or_404(CatalogEntry.objects.removed(), pk=entry_id)
+    try:
+        removal.restore(chosen)
+    except InferenceError as error:
+        return _said(_region(request, status=422), str(error), kind="bad")
+    except OSError as error:
+        return _said(_region(request, status=422), _sentence_of(error), kind="bad")
+    if not request.htmx:
+        return redirect("models:list")
+    return trigger_client_event(HttpResponse(status=204), "models-changed")
+
+
+@staff_only
+@require_POST
 def rescan(request: HtmxHttpRequest) -> HttpResponse:
     catalog.scan(reread=True)
     return _region(request)
@@ -100,6 +134,14 @@ def _region(request: HtmxHttpRequest, *, status: int = 200) -> HttpResponse:
         return redirect("models:list")
     template = "models_app/_models.html" if request.htmx else "models_app/list.html"
     return render(request, template, {"region": models_region()}, status=status)
+
+
+def _said(response: HttpResponse, text: str, **facts: str) -> HttpResponse:
+    return trigger_client_event(response, "toast", {"text": text, **facts})
+
+
+def _sentence_of(error: OSError) -> str:
+    return f"The disk refused it: {error.strerror}."
 
 
 def _changed_row(request: HtmxHttpRequest, chosen: CatalogEntry) -> HttpResponse:

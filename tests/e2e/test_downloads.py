@@ -82,6 +82,18 @@ def test_a_model_is_found_downloaded_through_everything_and_chatted_with(
     send(page, "Tell me of the owl.", model="Night 1B")
     expect(page.get_by_text(TEXT)).to_be_visible(timeout=30_000)
 
+    page.goto(f"{product.url}/models/")
+    model.get_by_role("button", name="Unload").click()
+    expect(model.locator("[data-state=unloaded]")).to_be_visible(timeout=30_000)
+    model.get_by_role("button", name="Delete Night 1B").click()
+    expect(page.get_by_role("dialog")).to_contain_text(f"{size / 1e6:.1f}")
+    page.get_by_role("button", name="Continue").click()
+    expect(model).to_have_count(0)
+    assert not placed.exists()
+    page.get_by_role("button", name=re.compile("Undo.*Night 1B")).click()
+    expect(model).to_be_visible()
+    assert placed.exists()
+
 
 def test_cancel_asks_first_and_removes_what_came(product_with_hub, hub, signed_in):
     page = signed_in(product_with_hub, f"/models/discover/{REPOSITORY}/")

@@ -1,0 +1,112 @@
+"""Deleting a model's files: aside at once, gone for good after a while, and back until then.
+
+Only files in Minerva's own models folder: those of other folders are used in place and belong to
+somebody else. A model that is loaded, or is being loaded, is in use.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from inference.errors import InvalidRequest
+from inference.gguf_model import part_paths
+from models_app import catalog, loading
+from models_app.models import CatalogEntry
+
+logger = logging.getLogger(__name__)
+
+# How long it can be undone.
+KEPT = timedelta(minutes=10)
+
+
+def why_not(entry: CatalogEntry) -> str:
+    """Why its files are not ours to delete; "" if they are."""
+    if entry.is_guide:
+        return "The built-in guide belongs to Minerva."
+    if not Path(entry.path).is_relative_to(settings.MODELS_DIR):
+        return "It is in a folder of yours, where Minerva deletes nothing."
+    return ""
+
+
+def regained_bytes(entry: CatalogEntry) -> int:
+    """What the disk has more afterwards: nothing for a link, or for a file with another name."""
+    found = [path.lstat() for path in part_paths(Path(entry.path)) if os.path.lexists(path)]
+    return sum(one.st_size for one in found if one.st_nlink == 1)
+
+
+def remove(entry: CatalogEntry) -> None:
+    """Raises InvalidRequest, and OSError of the disk."""
+    if reason := why_not(entry):
+        raise InvalidRequest(reason)
+    status = loading.status_of(entry, loading.service_status())
+    if status.can_unload or status.is_changing:
+        raise InvalidRequest(f"{entry.name} is in use. Unload it, then delete it.")
+    if status.state is loading.LoadState.UNKNOWN:
+        raise InvalidRequest(loading.SERVICE_UNREACHABLE + " Nothing was deleted.")
+    _move(entry, settings.MODELS_DIR, _folder_of(entry))
+    entry.removed_at, entry.is_default = timezone.now(), False
+    entry.save(update_fields=["removed_at", "is_default"])
+    logger.info("model deleted entry=%s", entry.pk)
+    catalog.scan()
+
+
+def restore(entry: CatalogEntry) -> None:
+    """Raises InvalidRequest if another file has taken its place, and OSError."""
+    if any(path.exists() for path in part_paths(Path(entry.path))):
+        raise InvalidRequest("Another file of its name is there now, so it stays deleted.")
+    _move(entry, _folder_of(entry), settings.MODELS_DIR)
+    shutil.rmtree(_folder_of(entry), ignore_errors=True)
+    entry.removed_at = None
+    entry.save(update_fields=["removed_at"])
+    catalog.scan()
+
+
+def purge(*, before: datetime) -> int:
+    """Really delete what was deleted before this moment; returns how many models."""
+    kept = {str(pk) for pk in _ids(CatalogEntry.objects.filter(removed_at__gte=before))}
+    trash = Path(settings.TRASH_DIR)
+    doomed = [one for one in trash.glob("*") if one.name not in kept]
+    for folder in doomed:
+        shutil.rmtree(folder, ignore_errors=True)
+        logger.info("model purged entry=%s", folder.name)
+    CatalogEntry.objects.filter(removed_at__lt=before).delete()
+    return len(doomed)
+
+
+def _ids(entries: QuerySet[CatalogEntry]) -> Iterable[UUID]:
+    return entries.values_list("pk", flat=True)
+
+
+def _folder_of(entry: CatalogEntry) -> Path:
+    return Path(settings.TRASH_DIR) / str(entry.pk)
+
+
+def _move(entry: CatalogEntry, source: Path, target: Path) -> None:
+    """All its files, with their place below the folder."""
+    for path in part_paths(Path(entry.path)):
+        place = path.relative_to(settings.MODELS_DIR)
+        if os.path.lexists(source / place):
+            (target / place).parent.mkdir(parents=True, exist_ok=True)
+            os.rename(source / place, target / place)
+    _leave_no_empty_folder(
+        source / Path(entry.path).parent.relative_to(settings.MODELS_DIR), source
+    )
+
+
+def _leave_no_empty_folder(folder: Path, top: Path) -> None:
+    while folder != top:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
