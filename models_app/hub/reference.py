@@ -45,7 +45,7 @@ def _from_address(text: str, hub_host: str) -> Reference | None:
         parts = urlsplit(text if "://" in text else f"https://{text}")
     except ValueError:  # a bracket without its other half
         return None
-    if (parts.hostname or "").lower() not in HOSTS | {hub_host}:
+    if {(parts.hostname or "").lower(), parts.netloc.lower()}.isdisjoint(HOSTS | {hub_host}):
         return None
     owner, name, *rest = [*unquote(parts.path).strip("/").split("/"), "", ""][:64]
     name, _, quant = name.partition(":")

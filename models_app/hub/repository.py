@@ -89,6 +89,11 @@ class Repository:
         wanted = label.casefold()
         return next((one for one in self.variants if one.label.casefold() == wanted), None)
 
+    def named(self, label: str, file: str) -> Variant | None:
+        """What somebody named, by its label or by one of its files."""
+        by_file = (one for one in self.variants if file in [part.name for part in one.files])
+        return self.variant(label) if label else next(by_file, None)
+
 
 def _is_gguf(file: HubFile) -> bool:
     return file.name.lower().endswith(".gguf") and is_safe_path(file.name)

@@ -84,7 +84,7 @@ def repository(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         problem = {"name": full_name, "problem": str(error)}
         status = 404 if isinstance(error, NotFound) else 502
         return render(request, "models_app/repository.html", problem, status=status)
-    wanted = _wanted(shown, request.GET.get("variant", ""), request.GET.get("file", ""))
+    wanted = shown.named(request.GET.get("variant", ""), request.GET.get("file", ""))
     context = {
         "name": full_name,
         "repository": shown,
@@ -110,12 +110,6 @@ def _starters(room: Room) -> list[StarterRow]:
 
 def _fit_of_starter(starter: Starter, room: Room) -> Fit:
     return fit_of(starter.size, num_parameters=starter.num_parameters, room=room)
-
-
-def _wanted(shown: Repository, label: str, file: str) -> Variant | None:
-    """What somebody named when they looked for it."""
-    by_file = (one for one in shown.variants if file in [part.name for part in one.files])
-    return shown.variant(label) if label else next(by_file, None)
 
 
 def _rows(shown: Repository, room: Room, wanted: Variant | None) -> list[VariantRow]:
