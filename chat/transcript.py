@@ -29,7 +29,7 @@ def path_of(conversation: Conversation) -> list[Message]:
     return path_to(conversation.leaf_id, conversation.messages.all())
 
 
-def history(path: Iterable[Message]) -> tuple[ChatMessage, ...]:
+def history(path: Iterable[Message], *, system_prompt: str = "") -> tuple[ChatMessage, ...]:
     """What the model reads. An answer without text is left out, and the prompts around it become
     one, since many chat templates insist on user and assistant taking turns."""
     turns: list[tuple[Role, str]] = []
@@ -41,6 +41,8 @@ def history(path: Iterable[Message]) -> tuple[ChatMessage, ...]:
             turns[-1] = (role, f"{turns[-1][1]}\n\n{message.text}")
         else:
             turns.append((role, message.text))
+    if system_prompt:
+        turns.insert(0, ("system", system_prompt))
     return tuple(ChatMessage(role=role, content=text) for role, text in turns)
 
 

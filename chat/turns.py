@@ -18,7 +18,7 @@ from accounts.models import User
 from chat import access, background, pages, recorder, transcript
 from chat.database import in_database
 from chat.models import Conversation, Message, MessageState
-from inference.types import GenerationRequest, SamplingParams
+from inference.types import GenerationRequest
 from models_app import catalog, engine, guide
 from models_app.models import CatalogEntry
 
@@ -111,7 +111,11 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 
 
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
-    entry = CatalogEntry.objects.for_chat().filter(pk=model_id).first() if model_id else None
+    entry = (
+        CatalogEntry.objects.for_chat().select_related("own").filter(pk=model_id).first()
+        if model_id
+        else None
+    )
     with transaction.atomic():
         # The id follows from the client id: sent twice, it is still one conversation.
         conversation, _ = Conversation.objects.get_or_create(
@@ -182,9 +186,9 @@ def _request(
         messages=(
             transcript.last_turns(path, model_name=entry.name)
             if is_guide
-            else transcript.history(path)
+            else transcript.history(path, system_prompt=entry.settings.system_prompt)
         ),
-        sampling=guide.SAMPLING if is_guide else SamplingParams(),
+        sampling=guide.SAMPLING if is_guide else entry.settings.sampling,
         user=str(conversation.owner_id),
         overflow="drop_oldest" if conversation.drops_oldest else "refuse",
     )

@@ -94,12 +94,19 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to load a model. `model_id` is the catalog's id and the service's key."""
+    """Everything needed to load a model. `model_id` is the catalog's id and the service's key. What is
+    None or "" is as the service is set up, and the template as the file has it."""
 
     model_id: str
     name: str
     path: str
     context_window: int | None = None
+    gpu_layers: int | None = None
+    threads: int | None = None
+    max_sequences: int | None = None
+    kv_cache_type: KVCacheType | None = None
+    idle_unload_seconds: int | None = None
+    chat_template: str = ""
 
 
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):

@@ -52,9 +52,8 @@ def refresh() -> None:
 def default_entry() -> CatalogEntry | None:
     """The model chosen as default; another usable one while that cannot be used, the guide last;
     None: there is none."""
-    return (
-        CatalogEntry.objects.for_chat().order_by("-is_default", "is_guide", "name", "path").first()
-    )
+    entries = CatalogEntry.objects.for_chat().select_related("own")
+    return entries.order_by("-is_default", "is_guide", "name", "path").first()
 
 
 def set_default(entry: CatalogEntry) -> None:

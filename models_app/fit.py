@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 
+from inference.gguf_model import read_model
 from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
 
@@ -19,6 +21,8 @@ CONTEXT = 8192
 BUFFERS = 400 * 1024**2
 CACHE_AT_ONE_BILLION = 32 * 1024
 GROWTH = 0.55
+# Blocks of 32 values have a scale of two bytes.
+BYTES_A_VALUE = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 # Of a GPU's memory, what the desktop leaves.
 GPU_SHARE = 0.9
 
@@ -82,6 +86,19 @@ def room_here() -> Room:
 def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
     """`num_parameters` 0: not known, and guessed from the weights."""
     kv_cache = CONTEXT * _cache_bytes_a_token(num_parameters or weights)
+    return _fit(weights, kv_cache, CONTEXT, room)
+
+
+def fit_of_header(path: str, *, context: int, kv_cache_type: str, room: Room) -> Fit:
+    """Of a file that is here: with its own numbers. Raises ModelFileInvalid."""
+    header = read_model(Path(path))
+    values = 2 * header.block_count * header.num_kv_heads
+    head_size = header.embedding_length // max(header.num_heads, 1)
+    kv_cache = int(context * values * head_size * BYTES_A_VALUE[kv_cache_type])
+    return _fit(header.size, kv_cache, context, room)
+
+
+def _fit(weights: int, kv_cache: int, context: int, room: Room) -> Fit:
     need = weights + kv_cache + BUFFERS
     if room.gpu and need <= room.gpu:
         word, size = FitWord.GPU, room.gpu
@@ -91,7 +108,7 @@ def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
         word, size = FitWord.CPU, room.memory
     else:
         word, size = FitWord.TOO_LARGE, max(room.memory, room.gpu)
-    return Fit(word, weights, kv_cache, size)
+    return Fit(word, weights, kv_cache, size, context)
 
 
 def _cache_bytes_a_token(num_parameters: int) -> int:

@@ -9,9 +9,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from inference.gguf_metadata import one_line
 from inference.types import ModelSpec
+from models_app.tuning import ModelSettings
 
 ARRIVING_SECONDS = 60
 
@@ -102,7 +104,16 @@ class CatalogEntry(models.Model):
 
     @property
     def spec(self) -> ModelSpec:
-        return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+        spec = ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+        return self.settings.spec_of(spec)
+
+    @cached_property
+    def settings(self) -> ModelSettings:
+        """Its own; empty ones, which are stored nowhere, where nobody gave any."""
+        try:
+            return self.own
+        except ModelSettings.DoesNotExist:
+            return ModelSettings(entry=self)
 
 
 class DownloadState(models.TextChoices):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from models_app import views
+from models_app import settings_views, views
 from models_app.downloads import views as downloads
 from models_app.hub import views as hub
 
@@ -22,6 +22,9 @@ urlpatterns = [
     path("<uuid:entry_id>/", views.entry, name="entry"),
     path("<uuid:entry_id>/load", views.load, name="load"),
     path("<uuid:entry_id>/unload", views.unload, name="unload"),
+    path("<uuid:entry_id>/settings/", settings_views.model_settings, name="settings"),
+    path("<uuid:entry_id>/settings/estimate", settings_views.estimate, name="estimate"),
+    path("<uuid:entry_id>/settings/reset", settings_views.reset, name="reset_settings"),
     path("<uuid:entry_id>/default", views.make_default, name="make_default"),
     path("<uuid:entry_id>/delete", views.delete, name="delete"),
     path("<uuid:entry_id>/undelete", views.undelete, name="undelete"),

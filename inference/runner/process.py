@@ -81,7 +81,11 @@ class Runner:
 
     def _serve(self, model: LoadedModel, command: LoadModel) -> None:
         settings = command.settings
-        prompts = PromptMaker(model, shares=settings.share_system_prompts)
+        prompts = PromptMaker(
+            model,
+            chat_template=command.spec.chat_template or model.chat_template,
+            shares=settings.share_system_prompts,
+        )
         engine = Engine(
             model,
             drafter=drafter_of(model, command) if settings.speculation else None,

@@ -41,13 +41,13 @@ class PromptMaker:
     """Used by one thread. The model's `tokenize` is the only part of it that does something.
     `shares`: users may find in the KV cache what none of them wrote."""
 
-    def __init__(self, model: LoadedModel, *, shares: bool = True) -> None:
+    def __init__(self, model: LoadedModel, *, chat_template: str, shares: bool = True) -> None:
         self._model = model
-        self._family = family_of(model.chat_template)
+        self._family = family_of(chat_template)
         self._markers = _marker_tokens(model, self._family)
         self._shares = shares
         self._template = ChatTemplate(
-            model.chat_template, bos_token=model.bos_text, eos_token=model.eos_text
+            chat_template, bos_token=model.bos_text, eos_token=model.eos_text
         )
 
     def make(self, start: Start) -> Prompt:

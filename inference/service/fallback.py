@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from inference.messages import LoadSettings
+from inference.types import ModelSpec
 
 # "Fewer" when all layers were tried: half of what common 7B and 8B models have.
 FEWER_GPU_LAYERS = 16
@@ -50,6 +51,25 @@ class LoadChain:
             return ""
         first = self._attempts[0]
         return f"Runs {describe(self.current)}. Not {describe(first.settings)}: {first.reason}"
+
+
+# What a model may have of its own, by the same names in both.
+OWN = ("context_window", "gpu_layers", "threads", "max_sequences", "kv_cache_type")
+
+
+def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
+    """The service's, but for what the model has of its own."""
+    own = {name: getattr(spec, name) for name in OWN if getattr(spec, name) is not None}
+    return msgspec.structs.replace(settings, **own)
+
+
+def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:
+    """Neither a new name nor another idle time is a reason to load the same file again."""
+
+    def told(spec: ModelSpec) -> ModelSpec:
+        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None)
+
+    return told(one) == told(other)
 
 
 def links(settings: LoadSettings, *, has_gpu_build: bool) -> tuple[LoadSettings, ...]:

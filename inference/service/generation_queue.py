@@ -29,9 +29,9 @@ WAIT_LIMIT_SECONDS = 900.0
 
 class GenerationQueue:
     def __init__(
-        self, *, max_sequences: int, send: Callable[[RunnerCommand], None], clock: Clock
+        self, *, send: Callable[[RunnerCommand], None], clock: Clock, max_sequences: int = 1
     ) -> None:
-        self._max_sequences = max_sequences
+        self.max_sequences = max_sequences
         self._send = send
         self._clock = clock
         self._turn = 0.0
@@ -69,7 +69,7 @@ class GenerationQueue:
 
     @property
     def has_room(self) -> bool:
-        return len(self._running) < self._max_sequences
+        return len(self._running) < self.max_sequences
 
     def record(self, report: Emitted) -> None:
         """An event from the runner; the terminal one gives the place back."""
@@ -107,7 +107,7 @@ class GenerationQueue:
     def announce(self, *, loading: float | None) -> None:
         """Tell everyone who waits what for: those that a load in progress has room for see the load
         (`loading` is its fraction), the others their place in the queue."""
-        room = self._max_sequences if loading is not None else 0
+        room = self.max_sequences if loading is not None else 0
         for index, generation in enumerate(self._waiting):
             if loading is not None and index < room:
                 generation.record(Loading(loading))

@@ -30,7 +30,7 @@ from inference.messages import (
 )
 from inference.service import exits, failures
 from inference.service.effects import Effects
-from inference.service.fallback import LoadChain
+from inference.service.fallback import LoadChain, loads_alike
 from inference.service.generation import Clock
 from inference.service.generation_queue import GenerationQueue
 from inference.service.health import RunnerHealth
@@ -62,7 +62,7 @@ class ModelLife:
         self,
         model_id: str,
         *,
-        links: tuple[LoadSettings, ...],
+        links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
         effects: Effects,
         clock: Clock,
@@ -70,15 +70,13 @@ class ModelLife:
         self.model_id = model_id
         self.state = ModelState.UNLOADED
         self.last_used_at = clock()
-        self._links = links
-        self._idle_unload_seconds = idle_unload_seconds or NEVER
+        self._links_of = links_of
+        self._idle_unload_seconds = idle_unload_seconds
         self._effects = effects
         self._clock = clock
-        self._queue = GenerationQueue(
-            max_sequences=links[0].max_sequences, send=effects.send, clock=clock
-        )
+        self._queue = GenerationQueue(send=effects.send, clock=clock)
         self._restarts = RestartLimit()
-        self._chain = LoadChain(links)
+        self._chain = LoadChain(())  # of the present load
         self._wanted: ModelSpec | None = None  # asked for by LoadRequested, not yet begun
         self._spec: ModelSpec | None = None  # of the present load
         self._is_asked_for = False  # by LoadRequested, not only by a generation
@@ -170,7 +168,8 @@ class ModelLife:
         self._spec = spec
         self._is_asked_for = spec is self._wanted
         self._wanted = None
-        self._chain = LoadChain(self._links)
+        self._chain = LoadChain(self._links_of(spec))
+        self._queue.max_sequences = self._chain.current.max_sequences
         self._move(ModelState.LOADING)
         self._bring_up(spec)
 
@@ -221,7 +220,7 @@ class ModelLife:
 
     def _start_waiting(self) -> None:
         if self._wanted and self._is_loaded(self._wanted):
-            self._wanted = None
+            self._spec, self._wanted = self._wanted, None
         while self._queue.has_room and self._is_loaded(self._queue.next_spec):
             self._queue.start_next()
         self._watch_steps()
@@ -230,13 +229,7 @@ class ModelLife:
             self._unload("other settings are wanted")
 
     def _is_loaded(self, spec: ModelSpec | None) -> bool:
-        """A new name is not a reason to load the same file again."""
-        mine = self._spec
-        return (
-            spec is not None
-            and mine is not None
-            and (spec.path, spec.context_window) == (mine.path, mine.context_window)
-        )
+        return spec is not None and self._spec is not None and loads_alike(spec, self._spec)
 
     def _on_crashed(self, end: RunnerEnded) -> None:
         crash = exits.crash(exit_code=end.exit_code or 0, log_tail=end.log_tail)
@@ -357,7 +350,7 @@ class ModelLife:
             fault = fault or "did not stop a generation when told to"
         if fault:
             self._end_stuck(failures.stuck(fault))
-        elif not self.is_busy and now >= self.last_used_at + self._idle_unload_seconds:
+        elif not self.is_busy and now >= self.last_used_at + self._idle_seconds:
             self._unload("idle")
 
     def _end_load(self, error: ErrorInfo, *, at_once: bool) -> None:
@@ -373,12 +366,17 @@ class ModelLife:
         if self._health is not None:
             self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
 
+    @property
+    def _idle_seconds(self) -> float:
+        own = self._spec.idle_unload_seconds if self._spec else None
+        return (self._idle_unload_seconds if own is None else own) or NEVER
+
     def _deadline_of_run(self) -> float:
         if self._health is None or not (self._is_loading_well or self.state is ModelState.READY):
             return NEVER
         if self.state is ModelState.LOADING:
             return min(self._health.deadline(), self._started_at + LOAD_LIMIT_SECONDS)
-        idle_at = NEVER if self.is_busy else self.last_used_at + self._idle_unload_seconds
+        idle_at = NEVER if self.is_busy else self.last_used_at + self._idle_seconds
         return min(self._health.deadline(), idle_at)
 
     # -- state ----------------------------------------------------------------------------------

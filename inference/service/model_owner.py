@@ -30,7 +30,7 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.runner_process import RunnerProcess
-from inference.types import ModelStatus
+from inference.types import ModelSpec, ModelStatus
 from inference.wire import WireError
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ModelOwner:
         self,
         model_id: str,
         *,
-        links: tuple[LoadSettings, ...],
+        links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
         runner_command: Sequence[str],
         memory: MemoryPlan,
@@ -63,7 +63,7 @@ class ModelOwner:
         self._end: _End | None = None
         self._life = ModelLife(
             model_id,
-            links=links,
+            links_of=links_of,
             idle_unload_seconds=idle_unload_seconds,
             effects=self,
             clock=clock,

@@ -42,7 +42,7 @@ class InferenceService:
     def __init__(self, settings: ServiceSettings) -> None:
         has_gpu = has_gpu_build()
         self._settings = settings
-        self._links = fallback.links(_load_settings(settings), has_gpu_build=has_gpu)
+        self._has_gpu_build = has_gpu
         self._clock = time.monotonic
         self._generations = Generations(clock=self._clock)
         self._owners: dict[str, ModelOwner] = {}
@@ -102,10 +102,14 @@ class InferenceService:
             self._tasks.add(task)
         return self._owners[model_id]
 
+    def _links_of(self, spec: ModelSpec) -> tuple[LoadSettings, ...]:
+        settings = fallback.settings_of(spec, _load_settings(self._settings))
+        return fallback.links(settings, has_gpu_build=self._has_gpu_build)
+
     def _new_owner(self, model_id: str) -> ModelOwner:
         return ModelOwner(
             model_id,
-            links=self._links,
+            links_of=self._links_of,
             idle_unload_seconds=self._settings.idle_unload_seconds,
             runner_command=self._settings.runner_command,
             memory=self._memory,

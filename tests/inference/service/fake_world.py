@@ -13,7 +13,7 @@ from inference.messages import (
     RunnerReport,
     Start,
 )
-from inference.service.fallback import links
+from inference.service.fallback import links, settings_of
 from inference.service.generation import Generation
 from inference.service.model_life import ModelLife
 from inference.service.model_messages import (
@@ -45,7 +45,7 @@ class FakeWorld:
         settings = LoadSettings(max_sequences=max_sequences)
         self.life = ModelLife(
             "m",
-            links=links(settings, has_gpu_build=False),
+            links_of=lambda spec: links(settings_of(spec, settings), has_gpu_build=False),
             idle_unload_seconds=idle_unload_seconds,
             effects=self,
             clock=self.clock,

@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from inference.messages import LoadSettings
-from inference.service.fallback import LoadChain, links
+from inference.service.fallback import LoadChain, links, loads_alike, settings_of
+from inference.types import ModelSpec
 
 ALL = LoadSettings()
 
@@ -54,3 +55,29 @@ def test_the_link_it_ended_on_is_told_with_the_first_reason():
         "Runs on the CPU. Not on the GPU with all layers: The GPU's memory is full."
     )
     assert chain.has_next()
+
+
+def test_a_model_has_what_is_its_own_and_else_what_the_service_has():
+    settings = LoadSettings(context_window=1000, threads=3, kv_cache_type="q8_0")
+    spec = ModelSpec(model_id="m", name="m", path="p", context_window=0, gpu_layers=0)
+
+    assert settings_of(spec, settings) == LoadSettings(
+        context_window=0, threads=3, kv_cache_type="q8_0", gpu_layers=0
+    )
+    assert settings_of(ModelSpec(model_id="m", name="m", path="p"), settings) == settings
+
+
+def test_only_what_changes_the_loaded_model_is_a_reason_to_load_it_again():
+    spec = ModelSpec(model_id="m", name="m", path="p")
+
+    assert loads_alike(spec, msgspec.structs.replace(spec, name="n", idle_unload_seconds=5))
+    for own in (
+        {"path": "q"},
+        {"context_window": 5},
+        {"gpu_layers": 1},
+        {"threads": 1},
+        {"max_sequences": 1},
+        {"kv_cache_type": "q4_0"},
+        {"chat_template": "x"},
+    ):
+        assert not loads_alike(spec, msgspec.structs.replace(spec, **own))

@@ -448,6 +448,30 @@ def test_an_idle_model_is_unloaded_after_its_time():
     assert world.life.status().state is ModelState.UNLOADED
 
 
+def test_a_models_own_settings_go_before_those_of_the_service():
+    own = msgspec.structs.replace(SPEC, max_sequences=1, kv_cache_type="q8_0")
+    world = FakeWorld(max_sequences=4)
+    world.tell(LoadRequested(own))
+    world.become_ready()
+
+    world.submit("one", own)
+    world.submit("two", own)
+
+    assert world.runs[-1].settings.kv_cache_type == "q8_0"
+    assert (world.life.status().num_running, world.life.status().num_waiting) == (1, 1)
+
+
+def test_another_idle_time_holds_at_once_and_loads_nothing_again():
+    world = ready_world(idle_unload_seconds=30)
+
+    world.tell(LoadRequested(msgspec.structs.replace(SPEC, idle_unload_seconds=500)))
+    world.pass_time(31)
+    assert world.taken_down == []
+
+    world.pass_time(500)
+    assert len(world.taken_down) == len(world.runs) == 1
+
+
 def test_without_an_idle_time_a_model_stays():
     world = ready_world(idle_unload_seconds=0)
     world.pass_time(5000)
