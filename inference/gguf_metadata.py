@@ -40,6 +40,7 @@ class Metadata:
         self.too_long: set[str] = set()
         self._types: dict[str, int] = {}
         self._values: dict[str, Value] = {}
+        self._lengths: dict[str, int] = {}
         self._num_strings = 0
         self._num_kept_numbers = 0
 
@@ -75,6 +76,10 @@ class Metadata:
         value = self._values.get(key, ())
         several = value if isinstance(value, tuple) else (value,)
         return tuple(_checked_count(key, one, MAX_COUNT) for one in several)
+
+    def length(self, key: str) -> int:
+        """Entries of a list of texts, which itself is passed over; 0 if absent."""
+        return self._lengths.get(key, 0)
 
     def has_type(self, key: str, value_type: int) -> bool:
         return self._types.get(key) == value_type
@@ -118,6 +123,7 @@ class Metadata:
             raise ModelFileInvalid(
                 f"This file is damaged: “{one_line(key)}” claims to have {length:,} entries."
             )
+        self._lengths[key] = length
         stream.expect(length * SMALLEST_STRING)
         stream.skip_strings(length)
 

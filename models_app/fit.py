@@ -15,14 +15,15 @@ from pathlib import Path
 from inference.gguf_model import read_model
 from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
+from inference.memory_estimate import MemoryEstimate, estimate
+from inference.types import KVCacheType
 
 GIB = 1024**3
 CONTEXT = 8192
-BUFFERS = 400 * 1024**2
+# A vocabulary of 150,000, and a width of 4,096.
+BUFFERS = 190_000_000
 CACHE_AT_ONE_BILLION = 32 * 1024
 GROWTH = 0.55
-# Blocks of 32 values have a scale of two bytes.
-BYTES_A_VALUE = {"f16": 2.0, "q8_0": 34 / 32, "q4_0": 18 / 32}
 # Of a GPU's memory, what the desktop leaves.
 GPU_SHARE = 0.9
 
@@ -55,22 +56,13 @@ class Room:
 @dataclass(frozen=True)
 class Fit:
     word: FitWord
-    weights: int
-    kv_cache: int
+    memory: MemoryEstimate
     room: int
-    context: int = CONTEXT
+    context: int
 
     @property
     def label(self) -> str:
         return LABELS[self.word]
-
-    @property
-    def need(self) -> int:
-        return self.weights + self.kv_cache + BUFFERS
-
-    @property
-    def buffers(self) -> int:
-        return BUFFERS
 
     @property
     def runs(self) -> bool:
@@ -86,20 +78,17 @@ def room_here() -> Room:
 def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
     """`num_parameters` 0: not known, and guessed from the weights."""
     kv_cache = CONTEXT * _cache_bytes_a_token(num_parameters or weights)
-    return _fit(weights, kv_cache, CONTEXT, room)
+    return _fit(MemoryEstimate(weights, kv_cache, BUFFERS), CONTEXT, room)
 
 
-def fit_of_header(path: str, *, context: int, kv_cache_type: str, room: Room) -> Fit:
+def fit_of_file(path: str, *, context: int, kv_cache_type: KVCacheType, room: Room) -> Fit:
     """Of a file that is here: with its own numbers. Raises ModelFileInvalid."""
-    header = read_model(Path(path))
-    values = 2 * header.block_count * header.num_kv_heads
-    head_size = header.embedding_length // max(header.num_heads, 1)
-    kv_cache = int(context * values * head_size * BYTES_A_VALUE[kv_cache_type])
-    return _fit(header.size, kv_cache, context, room)
+    found = estimate(read_model(Path(path)), context_window=context, kv_cache_type=kv_cache_type)
+    return _fit(found, context, room)
 
 
-def _fit(weights: int, kv_cache: int, context: int, room: Room) -> Fit:
-    need = weights + kv_cache + BUFFERS
+def _fit(found: MemoryEstimate, context: int, room: Room) -> Fit:
+    need = found.total
     if room.gpu and need <= room.gpu:
         word, size = FitWord.GPU, room.gpu
     elif room.gpu and need <= room.memory + room.gpu:
@@ -108,7 +97,7 @@ def _fit(weights: int, kv_cache: int, context: int, room: Room) -> Fit:
         word, size = FitWord.CPU, room.memory
     else:
         word, size = FitWord.TOO_LARGE, max(room.memory, room.gpu)
-    return Fit(word, weights, kv_cache, size, context)
+    return Fit(word, found, size, context)
 
 
 def _cache_bytes_a_token(num_parameters: int) -> int:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from inference.errors import ModelFileInvalid
 from inference.types import SamplingParams
 from models_app.access import get_entry, staff_only
-from models_app.fit import Fit, fit_of_header, room_here
+from models_app.fit import Fit, fit_of_file, room_here
 from models_app.loading import LoadState, service_status, status_of
 from models_app.models import CatalogEntry
 from models_app.settings_form import SettingsForm
@@ -88,7 +88,7 @@ def _fit(entry: CatalogEntry, form: SettingsForm) -> Fit | None:
         values = {name: getattr(form.instance, name) for name in form.fields}
     window = values.get("context_window") or server.context_window or 8192
     try:
-        return fit_of_header(
+        return fit_of_file(
             entry.path,
             context=min(window, entry.context_length),
             kv_cache_type=values.get("kv_cache_type") or server.kv_cache_type,

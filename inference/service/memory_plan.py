@@ -18,18 +18,18 @@ from typing import Protocol
 import msgspec
 import psutil
 
-from inference.errors import ModelLoadFailed
+from inference.errors import ModelFileInvalid, ModelLoadFailed
+from inference.gguf_model import read_model
 from inference.hardware.memory import Memory, probe_memory
+from inference.memory_estimate import estimate
 from inference.messages import LoadSettings
 from inference.service.eviction import Eviction, Resident, choose
 
 GIB = 1024**3
 # Of those that the runner chooses itself.
 LARGEST_WINDOW = 32_768
-RUNNER_BYTES = 150 * 1024**2
-# The key-value cache of common models takes at most this much a token, and seldom more in all
-# than the weights do.
-CACHE_BYTES_A_TOKEN = 128 * 1024
+# Of what a model is estimated to take.
+MARGIN = 1.1
 WAIT_LIMIT_SECONDS = 120.0
 # Memory may also come free elsewhere, so a load that waits looks again now and then.
 LOOK_AGAIN_SECONDS = 2.0
@@ -75,15 +75,14 @@ def need_of(path: str, settings: LoadSettings) -> int:
 
 
 def _need_of_one(path: str, settings: LoadSettings) -> int:
-    """A file that cannot be looked at is left to the runner to refuse."""
+    """A file that is none is left to the runner to refuse."""
     try:
-        weights = Path(path).stat().st_size
-    except OSError:
+        header = read_model(Path(path))
+    except ModelFileInvalid:
         return 0
     window = settings.context_window or LARGEST_WINDOW
-    kv_cache = min(window * CACHE_BYTES_A_TOKEN, weights)
-    prompt_cache = min(settings.prompt_cache_bytes, weights)
-    return int(weights * 1.1) + kv_cache + prompt_cache + RUNNER_BYTES
+    found = estimate(header, context_window=window, kv_cache_type=settings.kv_cache_type)
+    return int(found.total * MARGIN) + min(settings.prompt_cache_bytes, found.weights)
 
 
 class MemoryPlan:

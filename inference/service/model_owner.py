@@ -173,7 +173,7 @@ class ModelOwner:
         """Returns when the runner closed its socket; raises what kept it from being of use."""
         if self._end is not None:  # taken down before it began
             return
-        need = need_of(load.spec.path, load.settings)
+        need = await asyncio.to_thread(need_of, load.spec.path, load.settings)
         async with contextlib.AsyncExitStack() as reservation:
             await reservation.enter_async_context(self._memory_plan.reserve(self.model_id, need))
             self._process = await RunnerProcess.start(self._runner_command)

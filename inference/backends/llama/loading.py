@@ -18,6 +18,7 @@ from inference.backends.llama.model import LlamaModel
 from inference.errors import ModelLoadFailed
 from inference.hardware.cpu import probe_cpu
 from inference.hardware.memory import probe_memory
+from inference.memory_estimate import BYTES_A_VALUE
 from inference.messages import LoadSettings
 from inference.types import KVCacheType, ModelSpec
 
@@ -29,8 +30,6 @@ SLOTS = 32
 # A context window that nobody chose takes this part of the memory that is free.
 MEMORY_SHARE = 8
 SMALLEST_WINDOW, LARGEST_WINDOW, WINDOW_STEP = 4096, 32_768, 256
-# Blocks of 32 values have a scale of two bytes.
-BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 KV_CACHE_TYPES: dict[KVCacheType, int] = {
     "f16": llama_cpp.GGML_TYPE_F16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
