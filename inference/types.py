@@ -276,7 +276,8 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of one model now. `device`: "CPU", "CUDA: NVIDIA …", "Metal".
 
     `fallback`: why the model is not where it was first tried, "" when it is.
-    `error`: set in FAILED. `memory`: resident bytes of the runner process.
+    `error`: set in FAILED. `memory`: resident bytes of the runner process; `mapped_memory`: those of
+    them that are pages of files.
     """
 
     model_id: str
@@ -289,6 +290,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     num_running: int = 0
     num_waiting: int = 0
     memory: int = 0
+    mapped_memory: int = 0
     load_seconds: float = 0.0
     runner_pid: int = 0
 

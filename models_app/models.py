@@ -264,3 +264,13 @@ class DownloadFile(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class HubToken(models.Model):
+    """One row at most. `secret`: encrypted, see `hub.token`."""
+
+    secret = models.CharField(max_length=1000)
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return "the hub's token"

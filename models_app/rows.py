@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inference.hardware.memory import probe_memory
 from inference.types import ServiceStatus
 from models_app import catalog, removal
 from models_app.loading import EntryStatus, service_status, status_of
+from models_app.memory import Segment, memory_bar
 from models_app.model_files import ModelFolder
 from models_app.models import CatalogEntry
 
@@ -37,6 +39,7 @@ class ModelsRegion:
     removed: list[CatalogEntry]
     folders: list[ModelFolder]
     is_service_reachable: bool
+    memory: list[Segment]
 
     @property
     def is_only_guide(self) -> bool:
@@ -46,13 +49,15 @@ class ModelsRegion:
 
 def models_region() -> ModelsRegion:
     service, default = service_status(), catalog.default_entry()
-    entries = CatalogEntry.objects.present()
+    entries = list(CatalogEntry.objects.present())
+    names = {str(entry.pk): entry.name for entry in entries}
     return ModelsRegion(
         rows=[_row(entry, service, default) for entry in entries],
         missing=list(CatalogEntry.objects.missing()),
         removed=list(CatalogEntry.objects.removed()),
         folders=catalog.model_folders(),
         is_service_reachable=service is not None,
+        memory=memory_bar(probe_memory(), service, names),
     )
 
 

@@ -10,6 +10,7 @@ app_name = "models"
 urlpatterns = [
     path("", views.models_list, name="list"),
     path("discover/", hub.discover, name="discover"),
+    path("discover/token", hub.save_token, name="hub_token"),
     path("discover/<str:owner>/<str:name>/", hub.repository, name="repository"),
     path("downloads/", downloads.downloads, name="downloads"),
     path("downloads/start", downloads.start, name="start_download"),

@@ -115,9 +115,11 @@ class ModelOwner:
         return MemoryUse.of(self._process.pid) if self._process else MemoryUse()
 
     def status(self) -> ModelStatus:
+        use = self.memory()
         return msgspec.structs.replace(
             self._life.status(),
-            memory=self.memory().resident,
+            memory=use.resident,
+            mapped_memory=use.mapped,
             runner_pid=self._process.pid if self._process else 0,
         )
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.conf import settings
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from models_app.access import staff_only
 from models_app.downloads.overview import downloads_of
@@ -19,6 +21,7 @@ from models_app.hub.reference import is_repository, parse_reference
 from models_app.hub.repository import Repository, Variant
 from models_app.hub.settings import hub
 from models_app.hub.starters import STARTERS, Starter
+from models_app.hub.token import forget_token, is_plausible, store_token
 from models_app.models import Download
 from models_app.templatetags.model_pages import repository_url
 
@@ -68,6 +71,9 @@ def discover(request: HttpRequest) -> HttpResponse:
         "problem": problem,
         "starters": [] if words else _starters(room_here()),
         "is_offline": source.is_offline,
+        "host": source.host,
+        "has_token": bool(source.token),
+        "is_token_fixed": bool(settings.HUB_TOKEN),
     }
     return render(request, "models_app/discover.html", context)
 
@@ -92,6 +98,22 @@ def repository(request: HttpRequest, owner: str, name: str) -> HttpResponse:
         "address": f"{hub().endpoint}/{full_name}",
     }
     return render(request, "models_app/repository.html", context)
+
+
+@staff_only
+@require_POST
+def save_token(request: HttpRequest) -> HttpResponse:
+    """Empty: the stored one is forgotten."""
+    token = request.POST.get("token", "").strip()
+    if not token:
+        forget_token()
+        messages.success(request, "The hub's token is forgotten.")
+    elif is_plausible(token):
+        store_token(token)
+        messages.success(request, "The hub's token is stored.")
+    else:
+        messages.error(request, "That is no token: it is one word of 8 to 200 characters.")
+    return redirect("models:discover")
 
 
 def _found(source: Hub, words: str, sort: Sort) -> tuple[list[Repository], str]:

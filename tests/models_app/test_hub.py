@@ -218,11 +218,10 @@ def test_another_repository_than_was_asked_for_is_refused(hub, server):
         hub.repository(NAME)
 
 
+texts = st.text("aZ9_./\\<\0\n\u202e\ud7ff🦉", max_size=8)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.text(max_size=20),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
-    ),
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=10,
 )
 FIELDS = ("sha", "gguf", "cardData", "siblings", "tags", "downloads", "gated", "lastModified")

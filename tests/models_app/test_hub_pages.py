@@ -16,7 +16,8 @@ from accounts.models import User
 from models_app import fit
 from models_app.downloads import states, storage
 from models_app.fit import FitWord, Room, fit_of
-from models_app.models import Download, DownloadState
+from models_app.hub.token import stored_token
+from models_app.models import Download, DownloadState, HubToken
 from tests.models_app import evil_hub as evil
 from tests.models_app.evil_hub import EvilHub
 
@@ -259,3 +260,54 @@ def test_what_fits_is_said_in_four_words(weights, room, word):
     assert found.word is word
     assert found.memory.total > weights
     assert found.runs is (word is not FitWord.TOO_LARGE)
+
+
+TOKEN = "hf_abcdefgh12345678"
+
+
+def save_token(client: Client, token: str) -> Any:
+    return client.post("/models/discover/token", {"token": token}, follow=True)
+
+
+def test_a_token_is_stored_encrypted_used_and_never_shown(hub, staff, settings):
+    shown = html.unescape(save_token(staff, f" {TOKEN} ").content.decode())
+
+    assert "is stored" in shown
+    assert TOKEN not in shown
+    assert TOKEN not in HubToken.objects.get().secret
+    text_of(staff, PAGE)
+    assert hub.requests[-1][2]["Authorization"] == f"Bearer {TOKEN}"
+    settings.SECRET_KEY = "another one"
+    assert stored_token() == ""
+
+
+def test_a_token_is_replaced_and_forgotten(hub, staff):
+    save_token(staff, TOKEN)
+    save_token(staff, TOKEN + "9")
+    assert stored_token() == TOKEN + "9"
+
+    assert "forgotten" in html.unescape(save_token(staff, "").content.decode())
+    assert stored_token() == ""
+    assert not HubToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "two words12", "x" * 201, "line\nbreak12", "schlüssel-1234"]
+)
+def test_what_is_no_token_is_refused(hub, staff, token):
+    assert "no token" in html.unescape(save_token(staff, token).content.decode())
+    assert stored_token() == ""
+
+
+def test_the_token_of_the_environment_goes_first(hub, staff, settings):
+    save_token(staff, TOKEN)
+    settings.HUB_TOKEN = "hf_of_the_environment"
+
+    assert "MINERVA_HUB_TOKEN" in text_of(staff, "/models/discover/")
+    text_of(staff, PAGE)
+    assert hub.requests[-1][2]["Authorization"] == "Bearer hf_of_the_environment"
+
+
+def test_members_give_no_token(hub, member):
+    assert save_token(member, TOKEN).status_code == 403
+    assert stored_token() == ""
