@@ -129,7 +129,7 @@ def _fetch(file: DownloadFile, progress: Progress) -> None:
                 storage.part_of(file),
                 size=file.size,
                 headers_for=source.headers_for,
-                received=progress.add,
+                received=progress.received,
             )
             return
         except HubError as error:

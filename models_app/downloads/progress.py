@@ -46,12 +46,16 @@ class Progress:
         self._reported = done
         self._speed: float | None = None
 
+    def received(self, num_bytes: int) -> None:
+        """So many bytes came, and no faster than they may; less than none where a file begins anew."""
+        self.add(num_bytes)
+        self._throttle(max(num_bytes, 0))
+
     def add(self, num_bytes: int) -> None:
-        """So many bytes more; less than none where a file begins anew."""
+        """So many bytes are done."""
         self.done += num_bytes
         if time.monotonic() >= self._reported_at + REPORT_SECONDS:
             self.report()
-        self._throttle(max(num_bytes, 0))
 
     def wait(self, seconds: float) -> None:
         """A pause in which a person may still stop it."""

@@ -465,6 +465,17 @@ def test_a_limit_holds_for_all_downloads_together(hub, settings):
     assert progress.Limit().delay(100_000, bytes_per_second=0) == 0
 
 
+def test_checking_what_is_here_is_not_limited(hub, settings):
+    """A byte a second: the file comes at once only because it is here already."""
+    download = states.request(repository=REPOSITORY, variant="Q4_K_M")
+    storage.folder_of(download.pk).mkdir(parents=True)
+    data = hub.made[REPOSITORY].files["night-Q4_K_M.gguf"]
+    (storage.folder_of(download.pk) / "0.part").write_bytes(data)
+    settings.DOWNLOAD_BYTES_PER_SECOND = 1
+
+    assert run(download).state == DownloadState.READY
+
+
 # -- a plain address -------------------------------------------------------------------------------------
 
 
