@@ -111,6 +111,8 @@ class Hub:
                 headers={**self.headers_for(address), "Accept-Encoding": "identity"},
             ) as response,
         ):
+            if response.is_redirect:
+                raise _moved(response.headers.get("Location", ""), self.host)
             check_status(response, self.host)
             return _bounded(response)
 
@@ -142,6 +144,14 @@ def check_status(response: httpx2.Response, host: str) -> None:
     if status == 429 or status >= 500:
         raise HubUnreachable(f"{host} is busy or broken (status {status}). Try again in a moment.")
     raise HubNonsense(f"{host} answered with status {status}, which makes no sense here.")
+
+
+def _moved(location: str, host: str) -> NotFound | HubNonsense:
+    """Repositories are renamed; the hub then names the address of the new one."""
+    name = location.partition("/api/models/")[2].partition("?")[0].partition("/revision/")[0]
+    if is_repository(name):
+        return NotFound(f"This repository is called {name} now. Look for it by that name.")
+    return HubNonsense(f"{host} sends elsewhere, which makes no sense here.")
 
 
 def _bounded(response: httpx2.Response) -> bytes:

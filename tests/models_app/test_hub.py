@@ -176,6 +176,15 @@ def test_each_status_has_its_error(hub, server, status, headers, error):
         hub.repository(NAME)
 
 
+def test_a_renamed_repository_is_told_by_its_new_name(hub, server):
+    server.api_answer = lambda handler: handler.send_bytes(
+        b"", status=307, Location="/api/models/owls/Dusk-1B-GGUF?blobs=true"
+    )
+
+    with pytest.raises(NotFound, match="owls/Dusk-1B-GGUF now"):
+        hub.repository(NAME)
+
+
 def test_an_answer_without_an_end_is_left(hub, server):
     def endless(handler: Handler) -> None:
         handler.send_response(200)
