@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 # After a failure that may pass. Any progress begins them anew.
 RETRY_SECONDS = (1, 2, 4, 8, 16, 32, 60, 60)
+BUSY_SECONDS = 1.0
 
 
 class Unusable(Exception):
@@ -47,23 +48,31 @@ def run_next(owner: str) -> bool:
         return False
     logger.info("download begins id=%s", download.pk)
     try:
-        _run(download)
+        _run_alone(download)
     except LeaseLost:
         logger.info("download left id=%s", download.pk)
-    except Busy:
-        time.sleep(1)
-        states.release(download)
     if not Download.objects.filter(pk=download.pk).exclude(state=DownloadState.CANCELLED).exists():
         storage.remove_parts(download.pk)
     return True
 
 
-def _run(download: Download) -> None:
+def _run_alone(download: Download) -> None:
     try:
         with _alone(download):
-            _obtain(download)
+            _run(download)
+    except Busy:
+        time.sleep(BUSY_SECONDS)
+        states.release(download)
+
+
+def _run(download: Download) -> None:
+    try:
+        _obtain(download)
     except (HubError, DiskFull, Unusable) as error:
         states.end(download, DownloadState.FAILED, reason=str(error))
+    except FileExistsError as error:
+        reason = f"There is {error.strerror}, which is not replaced. Move it away, then retry."
+        states.end(download, DownloadState.FAILED, reason=reason)
     except OSError as error:
         logger.warning("download failed id=%s error=%s", download.pk, error)
         reason = f"The disk refused it: {error.strerror}. See that there is space, and retry."
@@ -96,11 +105,13 @@ def _alone(download: Download) -> Iterator[None]:
 
 def _obtain(download: Download) -> None:
     files = resolve(download, hub())
-    if not all(storage.is_in_place(download, file) for file in files):
-        _fetch_all(download, files)
-        _check_all(download, files)
+    read = Progress(download, done=0).add
+    missing = [file for file in files if not storage.is_in_place(download, file, read)]
+    if missing:
+        _fetch_all(download, missing)
+        _check_all(download, missing)
         states.renew(download, state=DownloadState.IMPORTING)
-        storage.put_in_place(download, files)
+        storage.put_in_place(download, missing)
     catalog.scan()
     states.renew(download, done_bytes=download.total_bytes)
     states.end(download, DownloadState.READY)
@@ -109,8 +120,9 @@ def _obtain(download: Download) -> None:
 
 
 def _fetch_all(download: Download, files: list[DownloadFile]) -> None:
-    have = sum(storage.part_size(file) for file in files)
-    storage.check_space(download.total_bytes - have)
+    missing = sum(file.size - storage.part_size(file) for file in files)
+    storage.check_space(missing)
+    have = download.total_bytes - missing
     progress = Progress(download, done=have)
     states.renew(download, state=DownloadState.DOWNLOADING, done_bytes=have)
     for file in files:

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from models_app.models import ACTIVE_STATES, Download, DownloadState
 
-LEASE_SECONDS = 30
+# Longer than a transfer waits for a byte that does not come.
+LEASE_SECONDS = 60
 MOST_AT_ONCE = 2
 
 

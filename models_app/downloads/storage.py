@@ -20,6 +20,7 @@ from models_app.models import Download, DownloadFile
 
 GIB = 1024**3
 PIECE = 4 * 1024 * 1024
+Report = Callable[[int], None]
 
 
 class DiskFull(Exception):
@@ -47,14 +48,13 @@ def place_of(download: Download, file: DownloadFile) -> Path:
     return folder / file.name
 
 
-def is_in_place(download: Download, file: DownloadFile) -> bool:
-    """A file of this name and size is there, which only a checked one can be. Raises FileExistsError
-    for another one, which is not ours to replace."""
-    try:
-        size = place_of(download, file).stat().st_size
-    except FileNotFoundError:
+def is_in_place(download: Download, file: DownloadFile, report: Report) -> bool:
+    """It is there already. Raises FileExistsError for another file of its name, which is not ours to
+    replace."""
+    place = place_of(download, file)
+    if not place.exists():
         return False
-    if size != file.size:
+    if not _has_checksum(place, file, report):
         raise FileExistsError(errno.EEXIST, f"another file is called {file.name} already")
     return True
 
@@ -71,9 +71,12 @@ def check_space(num_bytes: int) -> None:
         )
 
 
-def is_right(file: DownloadFile, report: Callable[[int], None]) -> bool:
+def is_right(file: DownloadFile, report: Report) -> bool:
     """The part has the size and checksum that were promised. `report` is told of bytes read."""
-    path = part_of(file)
+    return _has_checksum(part_of(file), file, report)
+
+
+def _has_checksum(path: Path, file: DownloadFile, report: Report) -> bool:
     kind, _, expected = file.checksum.partition(":")
     size = path.stat().st_size
     if file.size and size != file.size:
@@ -82,8 +85,8 @@ def is_right(file: DownloadFile, report: Callable[[int], None]) -> bool:
     digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(usedforsecurity=False)
     if kind == "git-sha1":
         digest.update(b"blob %d\0" % size)
-    with path.open("rb") as part:
-        while piece := part.read(PIECE):
+    with path.open("rb") as content:
+        while piece := content.read(PIECE):
             digest.update(piece)
             report(len(piece))
     return digest.hexdigest() == expected

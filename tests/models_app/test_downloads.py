@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 
 from models_app.downloads import job, progress, states, storage, transfer
+from models_app.hub.http import CONNECT_SECONDS
 from models_app.models import CatalogEntry, Download, DownloadState
 from tests.inference.gguf_files import File
 from tests.models_app import evil_hub as evil
@@ -454,6 +455,53 @@ def test_two_runs_of_one_download_never_write_at_once(slow_hub):
         raise AssertionError("two writers")
     states.cancel(download.pk)
     thread.join(timeout=10)
+
+
+def test_a_run_that_finds_an_earlier_one_waits_in_the_queue_again(hub, monkeypatch):
+    """Paused and resumed while the first run still hung on its connection."""
+    monkeypatch.setattr(job, "BUSY_SECONDS", 0)
+    download = states.request(repository=REPOSITORY, variant="Q4_K_M")
+    with job._alone(download):
+        assert run(download).state == DownloadState.QUEUED
+
+    assert run(download).state == DownloadState.READY
+
+
+def test_a_click_while_an_earlier_run_is_waited_for_holds(hub, monkeypatch):
+    download = states.request(repository=REPOSITORY, variant="Q4_K_M")
+    monkeypatch.setattr(job.time, "sleep", lambda seconds: states.pause(download.pk))
+    with job._alone(download):
+        assert run(download).state == DownloadState.PAUSED
+
+
+def test_a_lease_is_longer_than_any_silence_that_is_waited_for():
+    assert states.LEASE_SECONDS > transfer.STALL_SECONDS + CONNECT_SECONDS
+
+
+def test_parts_that_are_in_place_already_are_not_fetched_again(hub, folder):
+    """It was killed between the renames of its parts."""
+    names = [f"night-Q8_0-0000{number}-of-00002.gguf" for number in (1, 2)]
+    files = {name: gguf(50_000, seed=at) for at, name in enumerate(names)}
+    hub.add(REPOSITORY, files)
+    placed(folder, names[1]).parent.mkdir(parents=True)
+    placed(folder, names[1]).write_bytes(files[names[1]])
+
+    assert obtained(variant="Q8_0").state == DownloadState.READY
+    assert placed(folder, names[0]).read_bytes() == files[names[0]]
+    assert hub.bytes_sent < 60_000
+
+
+def test_a_file_of_the_same_name_and_size_is_not_taken_for_the_right_one(hub, folder):
+    data = bytearray(hub.made[REPOSITORY].files["night-Q4_K_M.gguf"])
+    data[-1] ^= 1
+    placed(folder).parent.mkdir(parents=True)
+    placed(folder).write_bytes(data)
+
+    download = obtained()
+
+    assert download.state == DownloadState.FAILED
+    assert "another file is called" in download.reason
+    assert placed(folder).read_bytes() == data
 
 
 def test_a_limit_holds_for_all_downloads_together(hub, settings):
