@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from tests.inference.gguf_files import LLAMA, File, string_pair
 
 Write = Callable[..., Path]
+PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
@@ -38,6 +40,26 @@ def write(folder: Path) -> Write:
         return File(pairs=pairs, **header).write(path)  # type: ignore[arg-type]
 
     return write
+
+
+@pytest.fixture
+def staff(db: None) -> Client:
+    """Signed in as an administrator."""
+    from accounts.models import User  # not before Django is set up
+
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada", password=PASSWORD))
+    return client
+
+
+@pytest.fixture
+def member(staff: Client) -> Client:
+    """Signed in, after an administrator is there, without any rights."""
+    from accounts.models import User  # not before Django is set up
+
+    client = Client()
+    client.force_login(User.objects.create_user("bob", password=PASSWORD))
+    return client
 
 
 @pytest.fixture(scope="session")

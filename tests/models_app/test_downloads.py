@@ -6,6 +6,7 @@ import hashlib
 import random
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -469,7 +470,7 @@ def test_a_run_that_finds_an_earlier_one_waits_in_the_queue_again(hub, monkeypat
 
 def test_a_click_while_an_earlier_run_is_waited_for_holds(hub, monkeypatch):
     download = states.request(repository=REPOSITORY, variant="Q4_K_M")
-    monkeypatch.setattr(job.time, "sleep", lambda seconds: states.pause(download.pk))
+    monkeypatch.setattr(time, "sleep", lambda seconds: states.pause(download.pk))
     with job._alone(download):
         assert run(download).state == DownloadState.PAUSED
 

@@ -12,7 +12,6 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import User
 from models_app import fit
 from models_app.downloads import states, storage
 from models_app.fit import FitWord, Room, fit_of
@@ -37,20 +36,6 @@ def hub(settings: Any, folder: Any) -> Iterator[EvilHub]:
         settings.HUB_ENDPOINT = hub.address
         hub.add(NAME, {"night-Q4_K_M.gguf": b"x" * 100, "night-Q8_0.gguf": b"x" * 200})
         yield hub
-
-
-@pytest.fixture
-def staff() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="correct horse battery"))
-    return client
-
-
-@pytest.fixture
-def member(staff: Client) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("bob", password="correct horse battery"))
-    return client
 
 
 def text_of(client: Client, path: str, *, status: int = 200) -> str:

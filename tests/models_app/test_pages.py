@@ -29,20 +29,6 @@ LIST = "/models/"
 HTMX = {"HX-Request": "true"}
 
 
-@pytest.fixture
-def staff() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="correct horse battery"))
-    return client
-
-
-@pytest.fixture
-def member(staff: Client) -> Client:
-    client = Client()
-    client.force_login(User.objects.create_user("bob", password="correct horse battery"))
-    return client
-
-
 def url(name: str, entry: CatalogEntry) -> str:
     return reverse(f"models:{name}", args=[entry.pk])
 

@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
 from models_app import catalog, removal
 from models_app.models import CatalogEntry
 from tests.inference.test_gguf_model import write_split
@@ -27,13 +26,6 @@ HTMX = {"HX-Request": "true"}
 def ours(folder: Path, settings: Any) -> None:
     settings.MODELS_DIR = folder
     settings.TRASH_DIR = folder.parent / "trash"
-
-
-@pytest.fixture
-def staff() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="correct horse battery"))
-    return client
 
 
 def scanned() -> CatalogEntry:
@@ -175,11 +167,9 @@ def test_the_default_goes_to_another_model(write, staff):
     assert catalog.default_entry() not in (None, first)
 
 
-def test_members_delete_nothing(write, settings, staff):
+def test_members_delete_nothing(write, member):
     path = write("plain.gguf")
     entry = scanned()
-    member = Client()
-    member.force_login(User.objects.create_user("bob", password="correct horse battery"))
 
     assert post(member, "delete", entry).status_code == 403
     assert post(member, "undelete", entry).status_code == 403

@@ -10,7 +10,6 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from accounts.models import User
 from inference.types import ModelSpec, SamplingParams
 from models_app import catalog
 from models_app.models import CatalogEntry
@@ -19,13 +18,6 @@ from tests.made_models import write_random_model
 from tests.models_app.conftest import wait_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("service")]
-
-
-@pytest.fixture
-def staff() -> Client:
-    client = Client()
-    client.force_login(User.objects.create_superuser("ada", password="correct horse battery"))
-    return client
 
 
 @pytest.fixture
@@ -176,9 +168,7 @@ def test_reset_goes_back_to_the_servers(entry, staff):
     assert stored(entry).settings.sampling == SamplingParams()
 
 
-def test_members_and_models_of_no_use_have_no_settings(entry, staff, folder):
-    member = Client()
-    member.force_login(User.objects.create_user("bob", password="correct horse battery"))
+def test_members_and_models_of_no_use_have_no_settings(entry, staff, member, folder):
     for name in ("settings", "estimate"):
         assert member.get(url(entry, name)).status_code == 403
     assert member.post(url(entry, "reset_settings")).status_code == 403
