@@ -100,7 +100,7 @@ class Command(BaseCommand):
 
     def _unload(self, entry: CatalogEntry) -> None:
         loading.unload(entry)
-        while loading.status_of(entry, loading.service_status()).can_unload:
+        while _is_in_memory(entry):
             time.sleep(LOOK_SECONDS)
         self.stdout.write(f"{entry.name} is unloaded.")
 
@@ -116,6 +116,12 @@ class Command(BaseCommand):
         if self.stdout.isatty():
             self.stdout.write(f"\r{line:<78}", ending="")
             self.stdout.flush()
+
+
+def _is_in_memory(entry: CatalogEntry) -> bool:
+    """Its process is there, if only to end."""
+    status = loading.status_of(entry, loading.service_status())
+    return status.can_unload or status.is_changing
 
 
 def _entry(name: str) -> CatalogEntry:
