@@ -15,7 +15,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 # Pages to look at: opening one changes nothing, whichever model wrote the link.
-OWN_PAGES = frozenset({"/models/"})
+OWN_PAGES = frozenset({"/models/", "/models/discover/"})
 # The sanitiser refuses relative addresses, so these pass it under a host that cannot exist.
 OWN_HOST = "https://minerva.invalid"
 

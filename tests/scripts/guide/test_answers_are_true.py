@@ -11,6 +11,7 @@ from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 from guide import topics
 
+from chat.rendering import render_markdown
 from minerva_site.configuration import Configuration
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +50,13 @@ def inside_code(pattern: str) -> list[str]:
 
 def test_links_lead_to_pages():
     assert missing(told(r"\]\(([^)]+)\)"), is_page) == []
+
+
+def test_links_are_shown_as_links():
+    """The chat shows no other addresses within this site."""
+    pages = told(r"\]\((/[^)]+)\)")
+
+    assert missing(pages, lambda path: f'href="{path}"' in render_markdown(f"[x]({path})")) == []
 
 
 def test_what_is_in_bold_stands_on_a_page():
