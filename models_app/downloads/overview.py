@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from models_app.downloads import storage
 from models_app.models import Download, DownloadState
 
 MOST_SHOWN = 100
@@ -31,7 +32,15 @@ def num_active_downloads() -> int:
 
 
 def downloads_of(repository: str) -> dict[str, Download]:
-    """By variant: the newest of each that has not failed, and was not given up."""
+    """By variant: the newest of each that has not failed, was not given up, and if it is ready is
+    still in its place."""
     over = (DownloadState.CANCELLED, DownloadState.FAILED)
     found = Download.objects.filter(repository__iexact=repository).exclude(state__in=over)
-    return {one.variant: one for one in reversed(found.order_by("-created_at")[:MOST_SHOWN])}
+    newest = found.prefetch_related("files").order_by("-created_at")[:MOST_SHOWN]
+    return {one.variant: one for one in reversed(newest) if not _was_deleted(one)}
+
+
+def _was_deleted(download: Download) -> bool:
+    """Its files were put into the models folder, and taken from there since."""
+    places = (storage.place_of(download, file) for file in download.files.all())
+    return download.state == DownloadState.READY and not all(one.exists() for one in places)

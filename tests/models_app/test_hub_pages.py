@@ -16,7 +16,7 @@ from models_app import fit
 from models_app.downloads import states, storage
 from models_app.fit import FitWord, Room, fit_of
 from models_app.hub.token import stored_token
-from models_app.models import Download, DownloadState, HubToken
+from models_app.models import Download, DownloadFile, DownloadState, HubToken
 from tests.models_app import evil_hub as evil
 from tests.models_app.evil_hub import EvilHub
 
@@ -129,6 +129,24 @@ def test_a_download_is_begun_once_and_shown_everywhere(hub, staff):
     assert "Waiting" in text_of(staff, "/models/downloads/")
     assert "under way" in text_of(staff, "/models/")
     assert 'href="/models/downloads/">0 %' in text_of(staff, PAGE)
+
+
+def test_a_model_that_was_deleted_again_can_be_downloaded_again(hub, staff, settings):
+    download = states.request(repository=NAME, variant="Q8_0")
+    file = DownloadFile.objects.create(
+        download=download, number=0, name="night-Q8_0.gguf", url="x", size=200, checksum="x"
+    )
+    Download.objects.update(state=DownloadState.READY)
+    place = storage.place_of(download, file)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"x" * 200)
+    assert text_of(staff, PAGE).count(">Here<") == 1
+
+    place.unlink()
+
+    shown = text_of(staff, PAGE)
+    assert ">Here<" not in shown
+    assert 'value="Q8_0"' in shown
 
 
 @pytest.mark.parametrize(
