@@ -16,8 +16,9 @@ from inference.types import KVCacheType
 PROCESS_BYTES = 59_000_000
 # For the logits of 32 sequences, and the vocabulary itself.
 BYTES_A_WORD = 300
-# Of 512 tokens that are computed together, for each number of the model's width.
-BYTES_OF_WIDTH = 20_480
+# Of each token of a batch, for each number of the model's width.
+BYTES_OF_WIDTH = 40
+BATCH_TOKENS = 512
 # Blocks of 32 values have a scale of two bytes.
 BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
@@ -36,15 +37,19 @@ class MemoryEstimate:
 
 
 def estimate(
-    header: GGUFHeader, *, context_window: int, kv_cache_type: KVCacheType
+    header: GGUFHeader,
+    *,
+    context_window: int,
+    kv_cache_type: KVCacheType,
+    batch_tokens: int = BATCH_TOKENS,
 ) -> MemoryEstimate:
     """`context_window` in tokens; one above what the model was trained with is cut to that. A sliding
     window saves nothing: llama.cpp keeps it for each of the slots, which is all there is."""
     tokens = min(context_window, header.context_length or context_window)
     values = tokens * header.num_kv_heads_of_all * (header.key_length + header.value_length)
-    buffers = BYTES_A_WORD * header.vocabulary_size + BYTES_OF_WIDTH * header.embedding_length
+    batch = BYTES_OF_WIDTH * min(batch_tokens, tokens) * header.embedding_length
     return MemoryEstimate(
         weights=header.size,
         kv_cache=int(values * BYTES_A_VALUE[kv_cache_type]),
-        buffers=PROCESS_BYTES + buffers,
+        buffers=PROCESS_BYTES + BYTES_A_WORD * header.vocabulary_size + batch,
     )

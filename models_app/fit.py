@@ -81,9 +81,16 @@ def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
     return _fit(MemoryEstimate(weights, kv_cache, BUFFERS), CONTEXT, room)
 
 
-def fit_of_file(path: str, *, context: int, kv_cache_type: KVCacheType, room: Room) -> Fit:
+def fit_of_file(
+    path: str, *, context: int, kv_cache_type: KVCacheType, batch_tokens: int, room: Room
+) -> Fit:
     """Of a file that is here: with its own numbers. Raises ModelFileInvalid."""
-    found = estimate(read_model(Path(path)), context_window=context, kv_cache_type=kv_cache_type)
+    found = estimate(
+        read_model(Path(path)),
+        context_window=context,
+        kv_cache_type=kv_cache_type,
+        batch_tokens=batch_tokens,
+    )
     return _fit(found, context, room)
 
 

@@ -54,7 +54,15 @@ class LoadChain:
 
 
 # What a model may have of its own, by the same names in both.
-OWN = ("context_window", "gpu_layers", "threads", "max_sequences", "kv_cache_type")
+OWN = (
+    "context_window",
+    "gpu_layers",
+    "threads",
+    "max_sequences",
+    "kv_cache_type",
+    "flash_attention",
+    "batch_tokens",
+)
 
 
 def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
@@ -64,10 +72,10 @@ def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
 
 
 def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:
-    """Neither a new name nor another idle time is a reason to load the same file again."""
+    """Neither a new name nor for how long it stays is a reason to load the same file again."""
 
     def told(spec: ModelSpec) -> ModelSpec:
-        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None)
+        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None, is_pinned=False)
 
     return told(one) == told(other)
 

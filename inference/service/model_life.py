@@ -97,6 +97,18 @@ class ModelLife:
     def is_busy(self) -> bool:
         return not self._queue.is_empty
 
+    @property
+    def is_pinned(self) -> bool:
+        return self._spec is not None and self._spec.is_pinned
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Whose requests it has, each once."""
+        return self._queue.users
+
+    def has_loaded(self, spec: ModelSpec) -> bool:
+        return self.state is ModelState.READY and self._is_loaded(spec)
+
     def status(self) -> ModelStatus:
         """All but what only the process knows: its memory and pid."""
         loaded = self._loaded
@@ -222,6 +234,7 @@ class ModelLife:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
         while self._queue.has_room and self._is_loaded(self._queue.next_spec):
+            self._spec = self._queue.next_spec
             self._queue.start_next()
         self._watch_steps()
         other = self._queue.next_spec or self._wanted
@@ -249,7 +262,7 @@ class ModelLife:
             self._unload("asked to")
 
     def _on_evict(self, answer: Callable[[bool], None]) -> None:
-        if self.state is ModelState.READY and not self.is_busy:
+        if self.state is ModelState.READY and not self.is_busy and not self.is_pinned:
             self._unload("another model needs the memory")
         self._answer_when_gone(answer)
 
@@ -368,6 +381,8 @@ class ModelLife:
 
     @property
     def _idle_seconds(self) -> float:
+        if self.is_pinned:
+            return NEVER
         own = self._spec.idle_unload_seconds if self._spec else None
         return (self._idle_unload_seconds if own is None else own) or NEVER
 

@@ -111,6 +111,17 @@ class ModelOwner:
     def is_busy(self) -> bool:
         return self._life.is_busy
 
+    @property
+    def is_pinned(self) -> bool:
+        return self._life.is_pinned
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return self._life.users
+
+    def has_loaded(self, spec: ModelSpec) -> bool:
+        return self._life.has_loaded(spec)
+
     def memory(self) -> MemoryUse:
         return MemoryUse.of(self._process.pid) if self._process else MemoryUse()
 
