@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.db import models
 
+from models_app.answering import AnswerSettings
+
 if TYPE_CHECKING:
     from accounts.models import User
 
@@ -53,6 +55,20 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+
+class ConversationSettings(AnswerSettings):
+    """How the answers of one chat shall be."""
+
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="own")
+
+
+class PersonSettings(AnswerSettings):
+    """How somebody wants the answers in all chats."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="answer_settings"
+    )
 
 
 class MessageState(models.TextChoices):

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from chat import access, background, pages, recorder, transcript
+from chat import access, answers, background, pages, recorder, transcript
 from chat.database import in_database
 from chat.models import Conversation, Message, MessageState
 from inference.types import GenerationRequest
@@ -180,15 +180,16 @@ def _request(
     conversation: Conversation, answer: Message, path: list[Message], entry: CatalogEntry
 ) -> GenerationRequest:
     is_guide = entry.is_guide
+    answering = answers.answering_of(conversation, entry)
     return GenerationRequest(
         generation_id=str(answer.pk),
         model=entry.spec,
         messages=(
             transcript.last_turns(path, model_name=entry.name)
             if is_guide
-            else transcript.history(path, system_prompt=entry.settings.system_prompt)
+            else transcript.history(path, system_prompt=answering.system_prompt)
         ),
-        sampling=guide.SAMPLING if is_guide else entry.settings.sampling,
+        sampling=guide.SAMPLING if is_guide else answering.sampling,
         user=str(conversation.owner_id),
         overflow="drop_oldest" if conversation.drops_oldest else "refuse",
     )

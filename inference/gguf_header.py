@@ -20,6 +20,13 @@ from inference.gguf_types import FILE_TYPE_GUESSED, FILE_TYPES, UINT32
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
 MAX_NAME = 200
+SAMPLING_KEYS = {
+    "temperature": "general.sampling.temp",
+    "top_p": "general.sampling.top_p",
+    "top_k": "general.sampling.top_k",
+    "min_p": "general.sampling.min_p",
+    "repeat_penalty": "general.sampling.penalty_repeat",
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class GGUFHeader:
 
     `chat_template` is "" as well when it is longer than 64 KiB (`chat_template_too_long`).
     `num_kv_heads` is the largest of any layer, `num_kv_heads_of_all` their sum. `key_length` and
-    `value_length`: numbers a head keeps of a token. `size` is the file's, in bytes.
+    `value_length`: numbers a head keeps of a token. `size` is the file's, in bytes. `sampling`: what its
+    makers recommend, by the names of `SamplingParams`; not checked.
     """
 
     architecture: str
@@ -60,6 +68,7 @@ class GGUFHeader:
     chat_template_too_long: bool
     size: int
     split: Split | None
+    sampling: dict[str, float]
 
 
 def read_header(path: Path) -> GGUFHeader:
@@ -118,7 +127,13 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
         chat_template_too_long="tokenizer.chat_template" in metadata.too_long,
         size=size,
         split=_split(metadata),
+        sampling=_sampling(metadata),
     )
+
+
+def _sampling(metadata: Metadata) -> dict[str, float]:
+    found = {name: metadata.number(key) for name, key in SAMPLING_KEYS.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _of_all_layers(each: tuple[int, ...], num_layers: int) -> int:

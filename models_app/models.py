@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 
 from inference.gguf_metadata import one_line
 from inference.types import ModelSpec
+from models_app.answering import Layer
 from models_app.tuning import ModelSettings
 
 ARRIVING_SECONDS = 60
@@ -60,6 +61,9 @@ class CatalogEntry(models.Model):
     is_incomplete = models.BooleanField(default=False, help_text="its end is not here (yet)")
     is_projector = models.BooleanField(default=False)
     is_missing = models.BooleanField(default=False, help_text="was here, is not any more")
+    sampling = models.JSONField(
+        default=dict, help_text="what its makers recommend, by the names of our settings"
+    )
     is_default = models.BooleanField(default=False)
     is_guide = models.BooleanField(default=False, help_text="the one that Minerva brings along")
     removed_at = models.DateTimeField(
@@ -103,9 +107,19 @@ class CatalogEntry(models.Model):
         return one_line(Path(self.path).name, limit=255)
 
     @property
+    def bare_spec(self) -> ModelSpec:
+        """Without anything of its own."""
+        return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+
+    @property
     def spec(self) -> ModelSpec:
-        spec = ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
-        return self.settings.spec_of(spec)
+        return self.settings.spec_of(self.bare_spec)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """How it answers, unless a chat or a person wants it otherwise."""
+        own = Layer("this model's settings", self.settings.own_values)
+        return [own, Layer("the model's file", self.sampling)]
 
     @cached_property
     def settings(self) -> ModelSettings:
