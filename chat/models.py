@@ -126,6 +126,7 @@ class Message(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     model_name = models.CharField(max_length=255, blank=True)
     finish_reason = models.CharField(max_length=16, blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True, help_text="that were allowed")
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)

@@ -160,20 +160,23 @@ def _retried_turn(*, answer: Message, user: User) -> Turn:
 
 
 def _open_answer(conversation: Conversation, path: list[Message], entry: CatalogEntry) -> Turn:
-    answer = Message.objects.create(
+    answer = Message(
         conversation=conversation,
         parent=path[-1],
         role=Message.Role.ASSISTANT,
         state=MessageState.QUEUED,
         model_name=entry.name,
     )
+    request = _request(conversation, answer, path, entry)
+    answer.max_tokens = request.sampling.max_tokens
+    answer.save(force_insert=True)
     conversation.leaf = answer
     conversation.title = conversation.title or _title_of(path[0].text)
     conversation.draft = conversation.refusal = ""
     conversation.was_too_long = False
     conversation.updated_at = timezone.now()
     conversation.save(update_fields=TURN_FIELDS)
-    return Turn(conversation, answer, _request(conversation, answer, path, entry))
+    return Turn(conversation, answer, request)
 
 
 def _request(

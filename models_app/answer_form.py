@@ -47,6 +47,8 @@ class AnswerForm(_ModelForm[Settings]):
         super().__init__(*args, **options)
         for name in ANSWERING:
             shown = behind.shown(name)
+            self.fields[name].label = LABELS[name]
+            self.fields[name].help_text = HELP.get(name, "")
             self.dress(name, placeholder=shown)
             if shown:
                 self.fields[name].inherited = f"{shown} ({behind.source(name)})"  # type: ignore[attr-defined]

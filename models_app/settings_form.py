@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from models_app import answer_form, naming
+from models_app import naming
 from models_app.answer_form import AnswerForm
 from models_app.answering import ANSWERING
 from models_app.tuning import FlashAttention, KVCacheType, ModelSettings
@@ -33,7 +33,6 @@ LABELS = {
     "is_preloaded": "Load at start",
     "is_api_default": "Default for programs",
     "aliases": "Other names",
-    **answer_form.LABELS,
 }
 HELP = {
     "context_window": "Never above what the model was trained with. More takes more memory.",
@@ -47,7 +46,6 @@ HELP = {
     "is_preloaded": "As soon as Minerva runs, before anybody asks.",
     "is_api_default": "Answers programs that name no model.",
     "aliases": "For programs that ask for a model by a name of their own. One a line.",
-    **answer_form.HELP,
 }
 
 
