@@ -26,6 +26,8 @@ CACHE_AT_ONE_BILLION = 32 * 1024
 GROWTH = 0.55
 # Of a GPU's memory, what the desktop leaves.
 GPU_SHARE = 0.9
+# Of a weight with four bits, as Q4_K_M has them.
+FOUR_BIT_BYTES = 0.61
 
 
 class FitWord(StrEnum):
@@ -79,6 +81,16 @@ def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
     """`num_parameters` 0: not known, and guessed from the weights."""
     kv_cache = CONTEXT * _cache_bytes_a_token(num_parameters or weights)
     return _fit(MemoryEstimate(weights, kv_cache, BUFFERS), CONTEXT, room)
+
+
+def most_parameters(room: Room) -> int:
+    """Of the largest model that runs here with four bits a weight."""
+    runs, fails = 0, 10**13
+    while fails - runs > 10**7:
+        middle = (runs + fails) // 2
+        found = fit_of(int(middle * FOUR_BIT_BYTES), num_parameters=middle, room=room)
+        runs, fails = (middle, fails) if found.runs else (runs, middle)
+    return runs
 
 
 def fit_of_file(path: str, *, context: int, kv_cache_type: KVCacheType, room: Room) -> Fit:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from models_app import settings_views, views
 from models_app.downloads import views as downloads
+from models_app.hub import repository_views
 from models_app.hub import views as hub
 
 app_name = "models"
@@ -11,7 +12,7 @@ urlpatterns = [
     path("", views.models_list, name="list"),
     path("discover/", hub.discover, name="discover"),
     path("discover/token", hub.save_token, name="hub_token"),
-    path("discover/<str:owner>/<str:name>/", hub.repository, name="repository"),
+    path("discover/<str:owner>/<str:name>/", repository_views.repository, name="repository"),
     path("downloads/", downloads.downloads, name="downloads"),
     path("downloads/start", downloads.start, name="start_download"),
     path("downloads/address", downloads.start_address, name="start_address"),
