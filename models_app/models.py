@@ -274,3 +274,23 @@ class HubToken(models.Model):
 
     def __str__(self) -> str:
         return "the hub's token"
+
+
+class RemoteHeader(models.Model):
+    """What a GGUF file at the hub says of itself; see `hub.headers`. `facts`: a GGUFHeader as JSON."""
+
+    repository = models.CharField(max_length=200)
+    revision = models.CharField(max_length=64)
+    family = models.CharField(max_length=255)
+    facts = models.TextField()
+    read_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["repository", "revision", "family"], name="header_of_a_family"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.family}".strip()

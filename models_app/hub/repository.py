@@ -91,6 +91,14 @@ class Repository:
     modified: str = ""
 
     @property
+    def owner(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def own_name(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
     def kind(self) -> Kind:
         """What its models are kept as, the best of it that can be said."""
         if self.variants:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,8 +16,9 @@ from models_app.access import staff_only
 from models_app.fit import Fit, Room, fit_of, most_parameters, room_here
 from models_app.hub.client import Hub
 from models_app.hub.errors import HubError
-from models_app.hub.reference import Reference, parse_reference
+from models_app.hub.reference import Reference, is_repository, parse_reference
 from models_app.hub.repository import Repository
+from models_app.hub.repository_views import token_context
 from models_app.hub.search import Format, Search, Size, Sort, Task
 from models_app.hub.settings import hub
 from models_app.hub.starters import STARTERS, Starter
@@ -90,9 +90,7 @@ def discover(request: HtmxHttpRequest) -> HttpResponse:
         "found": found,
         "starters": [] if found else _starters(room),
         "is_offline": source.is_offline,
-        "host": source.host,
-        "has_token": bool(source.token),
-        "is_token_fixed": bool(settings.HUB_TOKEN),
+        **token_context(),
     }
     template = "models_app/_found.html" if request.htmx else "models_app/discover.html"
     return render(request, template, context)
@@ -101,7 +99,7 @@ def discover(request: HtmxHttpRequest) -> HttpResponse:
 @staff_only
 @require_POST
 def save_token(request: HttpRequest) -> HttpResponse:
-    """Empty: the stored one is forgotten."""
+    """Empty: the stored one is forgotten. Back to the repository that it was given for."""
     token = request.POST.get("token", "").strip()
     if not token:
         forget_token()
@@ -111,7 +109,8 @@ def save_token(request: HttpRequest) -> HttpResponse:
         messages.success(request, "The hub's token is stored.")
     else:
         messages.error(request, "That is no token: it is one word of 8 to 200 characters.")
-    return redirect("models:discover")
+    back_to = request.POST.get("repository", "")
+    return redirect(repository_url(back_to) if is_repository(back_to) else "models:discover")
 
 
 def _led_to(request: HtmxHttpRequest, reference: Reference) -> HttpResponse:

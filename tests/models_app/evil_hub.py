@@ -91,6 +91,7 @@ class Answer:
     start: int
     range_wanted: bool
     handler: Handler
+    stop: int | None = None
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -100,10 +101,10 @@ class Answer:
 
     def prepare(self) -> None:
         self.status = 206 if self.range_wanted else 200
-        self.body = self.data[self.start :]
+        self.body = self.data[self.start : self.stop]
         self.headers = {"Content-Length": str(len(self.body)), "ETag": f'"{len(self.data)}"'}
         if self.range_wanted:
-            end = len(self.data) - 1
+            end = self.start + len(self.body) - 1
             self.headers["Content-Range"] = f"bytes {self.start}-{end}/{len(self.data)}"
 
     def send(self) -> None:
@@ -202,8 +203,9 @@ class Handler(BaseHTTPRequestHandler):
         owner, name, file = path.split("/", 2)
         wanted = self.headers.get("Range", "")
         data = self.hub.made[f"{owner}/{name}"].files[file]
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        answer = Answer(data, start, bool(wanted), self)
+        start, _, last = wanted.removeprefix("bytes=").partition("-")
+        stop = int(last) + 1 if last else None
+        answer = Answer(data, int(start or 0), bool(wanted), self, stop)
         answer.prepare()
         self.hub.change(answer)
         answer.send()
@@ -268,7 +270,7 @@ def cut(at: int) -> Fault:
 
 
 def whole_instead_of_a_range(answer: Answer) -> None:
-    answer.range_wanted, answer.start = False, 0
+    answer.range_wanted, answer.start, answer.stop = False, 0, None
     answer.prepare()
 
 

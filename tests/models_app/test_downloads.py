@@ -15,6 +15,7 @@ import pytest
 from django.db import connection
 
 from models_app.downloads import job, progress, states, storage, transfer
+from models_app.hub import files
 from models_app.hub.http import CONNECT_SECONDS
 from models_app.models import CatalogEntry, Download, DownloadState
 from tests.inference.gguf_files import File
@@ -476,7 +477,7 @@ def test_a_click_while_an_earlier_run_is_waited_for_holds(hub, monkeypatch):
 
 
 def test_a_lease_is_longer_than_any_silence_that_is_waited_for():
-    assert states.LEASE_SECONDS > transfer.STALL_SECONDS + CONNECT_SECONDS
+    assert states.LEASE_SECONDS > files.STALL_SECONDS + CONNECT_SECONDS
 
 
 def test_parts_that_are_in_place_already_are_not_fetched_again(hub, folder):
