@@ -8,7 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from inference.gguf_metadata import one_line
@@ -117,6 +119,7 @@ class CatalogEntry(models.Model):
 
 
 class DownloadState(models.TextChoices):
+    UPLOADING = "uploading"
     QUEUED = "queued"
     RESOLVING = "resolving"
     DOWNLOADING = "downloading"
@@ -147,6 +150,10 @@ RUNNING_STATES = (
 ACTIVE_STATES = (DownloadState.QUEUED, *RUNNING_STATES)
 
 
+UNFINISHED_STATES = (DownloadState.UPLOADING, *ACTIVE_STATES, DownloadState.PAUSED)
+UPLOAD_SCHEME = "upload:"
+
+
 class DownloadQuerySet(models.QuerySet["Download"]):
     def active(self) -> Self:
         return self.filter(state__in=ACTIVE_STATES)
@@ -162,7 +169,9 @@ class Download(models.Model):
     """A model on its way to the models folder. Who works on it has the lease; without it nothing of this
     row is changed, but for what a person wants (paused, queued again, cancelled).
 
-    Either `repository` and `variant` of the hub, at `revision` once that is resolved, or `url`.
+    Either `repository` and `variant` of the hub, at `revision` once that is resolved, or `url`. What a
+    browser sends has a `url` of its own kind with the file's name, and as its `revision` when the file was
+    last changed there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -190,7 +199,7 @@ class Download(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["repository", "variant", "url"],
-                condition=models.Q(state__in=[*ACTIVE_STATES, DownloadState.PAUSED]),
+                condition=models.Q(state__in=UNFINISHED_STATES),
                 name="one_download_of_a_model",
             ),
         )
@@ -208,12 +217,37 @@ class Download(models.Model):
             return f"Checking {self.percent} %"
         if self.state == DownloadState.DOWNLOADING:
             return f"Downloading {self.percent} %"
+        if self.state == DownloadState.UPLOADING:
+            return (
+                f"Upload stopped at {self.percent} %"
+                if self.is_stalled
+                else f"Uploading {self.percent} %"
+            )
         return _DOWNLOAD_LABELS[DownloadState(self.state)]
 
     @property
     def file_name(self) -> str:
-        """Of a plain address, fit to be shown."""
+        """Of a plain address or of an upload, fit to be shown."""
+        if self.is_upload:
+            return one_line(self.url.removeprefix(UPLOAD_SCHEME), limit=255)
         return one_line(PurePosixPath(urlsplit(self.url).path).name, limit=255)
+
+    @property
+    def is_upload(self) -> bool:
+        return self.url.startswith(UPLOAD_SCHEME)
+
+    @property
+    def host(self) -> str:
+        """Where its bytes are asked for first; "": they are here."""
+        if self.is_upload:
+            return ""
+        return urlsplit(self.url or settings.HUB_ENDPOINT).netloc.lower()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Nothing of an upload came for a while: the page that sends it is closed."""
+        is_alive = self.lease_until is not None and self.lease_until > timezone.now()
+        return self.state == DownloadState.UPLOADING and not is_alive
 
     @property
     def can_pause(self) -> bool:
@@ -225,11 +259,13 @@ class Download(models.Model):
 
     @property
     def can_go_on(self) -> bool:
-        return self.state in (DownloadState.PAUSED, DownloadState.FAILED)
+        """Not an upload of which nothing is kept: its file has to be chosen again."""
+        is_lost = self.is_upload and not self.done_bytes
+        return self.state in (DownloadState.PAUSED, DownloadState.FAILED) and not is_lost
 
     @property
     def can_cancel(self) -> bool:
-        return self.is_active or self.can_go_on
+        return self.state in (*UNFINISHED_STATES, DownloadState.FAILED)
 
     @property
     def percent(self) -> int:

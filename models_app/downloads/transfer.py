@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx2
 
+from models_app.downloads.storage import write_all
 from models_app.hub.errors import HubError, HubNonsense, HubUnreachable
 from models_app.hub.files import Headers, answer
 
@@ -62,7 +63,7 @@ def _append(
     for piece in response.iter_raw():
         if have + len(piece) > size:
             raise LongerThanPromised("More bytes came than the file has. Retry, or tell the owner.")
-        _write(descriptor, piece)
+        write_all(descriptor, piece)
         have += len(piece)
         if have - synced >= SYNC_BYTES:
             os.fsync(descriptor)
@@ -70,10 +71,3 @@ def _append(
         received(len(piece))
     if have < size:
         raise HubUnreachable("The connection ended before the file did.")
-
-
-def _write(descriptor: int, piece: bytes) -> None:
-    """All of it: one call may take less on a disk that fills up."""
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(descriptor, view) :]
