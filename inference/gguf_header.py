@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inference.errors import ModelFileInvalid
 from inference.gguf_metadata import Metadata, one_line
-from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, open_regular
+from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, Readable, open_regular
 from inference.gguf_tensors import TensorSummary, check_num_tensors, read_tensors
 from inference.gguf_types import FILE_TYPE_GUESSED, FILE_TYPES, UINT32
 
@@ -78,7 +78,7 @@ def read_header(path: Path) -> GGUFHeader:
     """
     try:
         with open_regular(path) as file:
-            return _parse(GGUFStream(file, size=os.fstat(file.fileno()).st_size))
+            return parse_header(file, size=os.fstat(file.fileno()).st_size)
     except FileNotFoundError as error:
         raise ModelFileInvalid("The file is no longer there.", reason="gone") from error
     except PermissionError as error:
@@ -90,7 +90,10 @@ def read_header(path: Path) -> GGUFHeader:
         raise ModelFileInvalid(f"This file could not be read: {reason}.") from error
 
 
-def _parse(stream: GGUFStream) -> GGUFHeader:
+def parse_header(file: Readable, *, size: int) -> GGUFHeader:
+    """Of a file of `size` bytes, of which no more than its beginning has to be at hand. Raises
+    ModelFileInvalid, and whatever `file` raises."""
+    stream = GGUFStream(file, size=size)
     _check_start(stream)
     num_tensors, num_keys = stream.u64(), stream.u64()
     check_num_tensors(num_tensors)

@@ -25,15 +25,16 @@ BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """In bytes."""
+    """In bytes. `projector`: of a model that sees images, its second file."""
 
     weights: int
     kv_cache: int
     buffers: int
+    projector: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.buffers
+        return self.weights + self.kv_cache + self.buffers + self.projector
 
 
 def estimate(

@@ -3,7 +3,7 @@ document.addEventListener("input", (event) => {
   if (!event.target.matches("input[type=range][id]")) return;
   const { id, value, dataset } = event.target;
   const output = document.querySelector(`output[for="${CSS.escape(id)}"]`);
-  if (output) output.textContent = value;
+  if (output) output.textContent = Number(value).toLocaleString("en");
   if (dataset.fills) document.getElementById(dataset.fills).value = value;
 });
 
