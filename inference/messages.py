@@ -15,6 +15,7 @@ from inference.types import (
     Event,
     KVCacheType,
     LoggedEvent,
+    ModelDetails,
     ModelSpec,
     Overflow,
     Pooling,
@@ -49,14 +50,21 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Unload(msgspec.Struct, frozen=True, tag="unload"):
+    """`if_idle`: not while somebody waits for an answer of it."""
+
     model_id: str
+    if_idle: bool = False
 
 
 class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
     pass
 
 
-Command = Generate | Attach | Stop | Forget | Load | Unload | GetStatus
+class GetDetails(msgspec.Struct, frozen=True, tag="get_details"):
+    model_id: str
+
+
+Command = Generate | Attach | Stop | Forget | Load | Unload | GetStatus | GetDetails
 
 # -- service → client -----------------------------------------------------------------------------
 
@@ -79,7 +87,11 @@ class StatusReply(msgspec.Struct, frozen=True, tag="status"):
     status: ServiceStatus
 
 
-Reply = Done | Refused | Logged | StatusReply
+class DetailsReply(msgspec.Struct, frozen=True, tag="details"):
+    details: ModelDetails
+
+
+Reply = Done | Refused | Logged | StatusReply | DetailsReply
 
 # -- service → runner -----------------------------------------------------------------------------
 
@@ -140,10 +152,13 @@ class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
-    """Said after a one-token decode came back: the model really computes."""
+    """Said after a one-token decode came back: the model really computes. `num_layers` 0: not known."""
 
     device: str
     context_window: int
+    num_gpu_layers: int = 0
+    num_layers: int = 0
+    engine: str = ""
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

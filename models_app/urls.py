@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from models_app import settings_views, views
+from models_app import settings_views, status_views, views
+from models_app.benchmarks import views as benchmarks
 from models_app.downloads import views as downloads
 from models_app.hub import views as hub
 
@@ -13,14 +14,20 @@ urlpatterns = [
     path("discover/token", hub.save_token, name="hub_token"),
     path("discover/<str:owner>/<str:name>/", hub.repository, name="repository"),
     path("downloads/", downloads.downloads, name="downloads"),
+    path("downloads/tray", downloads.tray, name="tray"),
     path("downloads/start", downloads.start, name="start_download"),
     path("downloads/address", downloads.start_address, name="start_address"),
     path("downloads/<uuid:download_id>/pause", downloads.pause, name="pause_download"),
     path("downloads/<uuid:download_id>/go-on", downloads.go_on, name="resume_download"),
     path("downloads/<uuid:download_id>/cancel", downloads.cancel, name="cancel_download"),
     path("downloads/<uuid:download_id>/clear", downloads.clear, name="clear_download"),
+    path("now", status_views.now, name="now"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),
+    path("<uuid:entry_id>/status/", status_views.status, name="status"),
+    path("<uuid:entry_id>/benchmark/", benchmarks.benchmark, name="benchmark"),
+    path("<uuid:entry_id>/benchmark/start", benchmarks.start, name="start_benchmark"),
+    path("benchmark/<uuid:benchmark_id>/cancel", benchmarks.cancel, name="cancel_benchmark"),
     path("<uuid:entry_id>/load", views.load, name="load"),
     path("<uuid:entry_id>/unload", views.unload, name="unload"),
     path("<uuid:entry_id>/settings/", settings_views.model_settings, name="settings"),

@@ -21,9 +21,11 @@ from inference.errors import InferenceError, InvalidRequest, Overloaded
 from inference.messages import (
     Attach,
     Command,
+    DetailsReply,
     Done,
     Forget,
     Generate,
+    GetDetails,
     GetStatus,
     Load,
     Refused,
@@ -120,6 +122,8 @@ class Server:
                 await _while_connected(reader, _stream(frames, writer))
             case GetStatus():
                 await _send(writer, StatusReply(self._service.status()))
+            case GetDetails(model_id=model_id):
+                await _send(writer, DetailsReply(self._service.details(model_id)))
             case _:
                 self._carry_out(command)
                 await _send(writer, Done())
@@ -134,8 +138,8 @@ class Server:
                 self._service.forget(generation_id)
             case Load(spec=spec):
                 self._service.load(spec)
-            case Unload(model_id=model_id):
-                self._service.unload(model_id)
+            case Unload(model_id=model_id, if_idle=if_idle):
+                self._service.unload(model_id, if_idle=if_idle)
 
 
 async def _stream(frames: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> None:
