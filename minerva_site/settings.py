@@ -45,6 +45,7 @@ SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 # -- applications --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "minerva_site.admin_config.MinervaAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -95,6 +96,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "minerva_site.theme.appearance",
                 "chat.sidebar.sidebar",
+                "models_app.downloads.tray.tray",
             ],
         },
     }

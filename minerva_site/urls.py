@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import include, path
 
 from minerva_site.csp_report import csp_report
@@ -12,6 +13,7 @@ urlpatterns = [
     path("csp-report", csp_report, name="csp_report"),
     path("styleguide/", styleguide, name="styleguide"),
     path("", include("accounts.urls")),
+    path("admin/", admin.site.urls),
     path("models/", include("models_app.urls")),
     path("", include("chat.urls")),
 ]

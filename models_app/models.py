@@ -16,6 +16,8 @@ from django.utils.functional import cached_property
 from inference.gguf_metadata import one_line
 from inference.types import ModelSpec
 from models_app.answering import Layer
+from models_app.benchmarks.record import Benchmark as Benchmark
+from models_app.benchmarks.record import PromptSpeed as PromptSpeed
 from models_app.tuning import ModelSettings
 
 ARRIVING_SECONDS = 60

@@ -49,6 +49,7 @@ from inference.service.model_messages import (
 )
 from inference.service.model_state import check_move
 from inference.service.restarts import RestartLimit
+from inference.service.tally import Tally
 from inference.types import ModelSpec, ModelState, ModelStatus
 
 logger = logging.getLogger(__name__)
@@ -70,12 +71,13 @@ class ModelLife:
         self.model_id = model_id
         self.state = ModelState.UNLOADED
         self.last_used_at = clock()
+        self.restarts = RestartLimit()
+        self.tally = Tally(clock)
         self._links_of = links_of
         self._idle_unload_seconds = idle_unload_seconds
         self._effects = effects
         self._clock = clock
         self._queue = GenerationQueue(send=effects.send, clock=clock)
-        self._restarts = RestartLimit()
         self._chain = LoadChain(())  # of the present load
         self._wanted: ModelSpec | None = None  # asked for by LoadRequested, not yet begun
         self._spec: ModelSpec | None = None  # of the present load
@@ -140,7 +142,7 @@ class ModelLife:
                 self._queue.stop(message.generation_id)
             case LoadRequested():
                 self._wanted = message.spec
-            case UnloadRequested():
+            case UnloadRequested(if_idle=if_idle) if not (if_idle and self.is_busy):
                 self._on_unload()
             case EvictRequested():
                 self._on_evict(message.answer)
@@ -173,7 +175,7 @@ class ModelLife:
         spec = self._queue.next_spec or self._wanted
         if spec is None:
             return
-        closed = self._restarts.seconds_closed(self._clock())
+        closed = self.restarts.seconds_closed(self._clock())
         if closed:
             self._give_up(failures.left_alone(closed, self._error))
             return
@@ -200,6 +202,7 @@ class ModelLife:
     def _on_loaded(self, report: Loaded) -> None:
         now = self.last_used_at = self._clock()
         self._loaded = report
+        self.tally.loaded(report)
         self._load_seconds = now - self._started_at
         self._fraction = 1.0
         self._move(ModelState.READY)
@@ -255,7 +258,7 @@ class ModelLife:
 
     def _on_unload(self) -> None:
         self._give_up(failures.unloaded())
-        self._restarts.reset()
+        self.restarts.reset()
         if self.state is ModelState.FAILED:
             self._move(ModelState.UNLOADED)
         elif self.state in (ModelState.LOADING, ModelState.READY):
@@ -316,10 +319,12 @@ class ModelLife:
                 self._health.stepped(self._clock(), num_steps)
             case Emitted():
                 self.last_used_at = self._clock()
+                self.tally.note(report)
                 self._queue.record(report)
 
     def _on_ended(self, end: RunnerEnded) -> None:
         state, self._loaded = self.state, None
+        self.tally.ended()
         self._health = None
         self._fraction = 0.0
         if state is ModelState.LOADING:
@@ -403,5 +408,5 @@ class ModelLife:
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
         self._error = error
         if counts:
-            self._restarts.note_failure(self._clock())
+            self.restarts.note_failure(self._clock())
         self._move(ModelState.FAILED)
