@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import ModelFileInvalid
+from inference.gguf_kv import num_kv_values
 from inference.gguf_metadata import Metadata, one_line
 from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, Readable, open_regular
 from inference.gguf_tensors import TensorSummary, check_num_tensors, read_tensors
@@ -43,9 +44,9 @@ class GGUFHeader:
     """`kind` is general.type: "model", "adapter", "mmproj", "imatrix", … 0 and "": not said.
 
     `chat_template` is "" as well when it is longer than 64 KiB (`chat_template_too_long`).
-    `num_kv_heads` is the largest of any layer, `num_kv_heads_of_all` their sum. `key_length` and
-    `value_length`: numbers a head keeps of a token. `size` is the file's, in bytes. `sampling`: what its
-    makers recommend, by the names of `SamplingParams`; not checked.
+    `num_kv_heads` is the largest of any layer. `num_kv_values`: numbers that all layers together keep
+    of a token, see `gguf_kv`. `size` is the file's, in bytes. `sampling`: what its makers recommend, by
+    the names of `SamplingParams`; not checked.
     """
 
     architecture: str
@@ -59,9 +60,7 @@ class GGUFHeader:
     embedding_length: int
     num_heads: int
     num_kv_heads: int
-    num_kv_heads_of_all: int
-    key_length: int
-    value_length: int
+    num_kv_values: int
     vocabulary_size: int
     tokenizer_model: str
     chat_template: str
@@ -106,9 +105,6 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
     architecture = one_line(metadata.text("general.architecture"), limit=64)
     heads = metadata.counts(f"{architecture}.attention.head_count")
     kv_heads = metadata.counts(f"{architecture}.attention.head_count_kv") or heads
-    num_layers = metadata.count(f"{architecture}.block_count")
-    width = metadata.count(f"{architecture}.embedding_length")
-    head_size = width // max(heads, default=0) if any(heads) else 0
     return GGUFHeader(
         architecture=architecture,
         kind=one_line(metadata.text("general.type"), limit=32) or "model",
@@ -117,13 +113,11 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
         num_tensors=tensors.num_tensors,
         quantization=_quantization(metadata, tensors),
         context_length=metadata.count(f"{architecture}.context_length"),
-        block_count=num_layers,
-        embedding_length=width,
+        block_count=metadata.count(f"{architecture}.block_count"),
+        embedding_length=metadata.count(f"{architecture}.embedding_length"),
         num_heads=max(heads, default=0),
         num_kv_heads=max(kv_heads, default=0),
-        num_kv_heads_of_all=_of_all_layers(kv_heads, num_layers),
-        key_length=metadata.count(f"{architecture}.attention.key_length", default=head_size),
-        value_length=metadata.count(f"{architecture}.attention.value_length", default=head_size),
+        num_kv_values=num_kv_values(metadata, architecture),
         vocabulary_size=metadata.length("tokenizer.ggml.tokens"),
         tokenizer_model=one_line(metadata.text("tokenizer.ggml.model"), limit=64),
         chat_template=metadata.text("tokenizer.chat_template"),
@@ -137,11 +131,6 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
 def _sampling(metadata: Metadata) -> dict[str, float]:
     found = {name: metadata.number(key) for name, key in SAMPLING_KEYS.items()}
     return {name: value for name, value in found.items() if value is not None}
-
-
-def _of_all_layers(each: tuple[int, ...], num_layers: int) -> int:
-    """One number holds for every layer; else there is one for each of them."""
-    return each[0] * num_layers if len(each) == 1 else sum(each[:num_layers])
 
 
 def _alignment(metadata: Metadata) -> int:

@@ -84,6 +84,11 @@ class Metadata:
         several = value if isinstance(value, tuple) else (value,)
         return tuple(_checked_count(key, one, MAX_COUNT) for one in several)
 
+    def flags(self, key: str) -> tuple[bool, ...]:
+        """One for each layer; () if absent, or if one number tells of all."""
+        value = self._values.get(key, ())
+        return tuple(bool(one) for one in value) if isinstance(value, tuple) else ()
+
     def length(self, key: str) -> int:
         """Entries of a list of texts, which itself is passed over; 0 if absent."""
         return self._lengths.get(key, 0)

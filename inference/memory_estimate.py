@@ -37,6 +37,11 @@ class MemoryEstimate:
         return self.weights + self.kv_cache + self.buffers + self.projector
 
 
+def bytes_a_token(header: GGUFHeader, kv_cache_type: KVCacheType) -> int:
+    """In the KV cache."""
+    return int(header.num_kv_values * BYTES_A_VALUE[kv_cache_type])
+
+
 def estimate(
     header: GGUFHeader,
     *,
@@ -44,13 +49,12 @@ def estimate(
     kv_cache_type: KVCacheType,
     batch_tokens: int = BATCH_TOKENS,
 ) -> MemoryEstimate:
-    """`context_window` in tokens; one above what the model was trained with is cut to that. A sliding
-    window saves nothing: llama.cpp keeps it for each of the slots, which is all there is."""
+    """`context_window` in tokens; one above what the model was trained with is cut to that. Layers with a
+    sliding window keep every token as well: see `loading._context_params`."""
     tokens = min(context_window, header.context_length or context_window)
-    values = tokens * header.num_kv_heads_of_all * (header.key_length + header.value_length)
     batch = BYTES_OF_WIDTH * min(batch_tokens, tokens) * header.embedding_length
     return MemoryEstimate(
         weights=header.size,
-        kv_cache=int(values * BYTES_A_VALUE[kv_cache_type]),
+        kv_cache=tokens * bytes_a_token(header, kv_cache_type),
         buffers=PROCESS_BYTES + BYTES_A_WORD * header.vocabulary_size + batch,
     )

@@ -162,13 +162,14 @@ class Configuration(BaseSettings):
 
     @property
     def downloads_dir(self) -> Path:
-        """On the file system of `models_dir`, so that a finished file is put there by a rename."""
-        return self.data_dir / "downloads"
+        """In `models_dir`, which may be a disk of its own, so that a finished file is put in place by a
+        rename. Hidden names are no models."""
+        return self.models_dir / ".downloads"
 
     @property
     def trash_dir(self) -> Path:
         """Of models that were deleted a moment ago; on the file system of `models_dir`."""
-        return self.data_dir / "trash"
+        return self.models_dir / ".trash"
 
     @property
     def database_path(self) -> Path:

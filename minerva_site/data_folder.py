@@ -11,7 +11,7 @@ SECRET_KEY_FILE = "secret_key"  # noqa: S105 -- a file name
 
 def prepare_data_folder(folder: Path) -> None:
     """Make the folder and its sub-folders, closed to everybody else. Idempotent."""
-    for path in (folder, folder / "run", folder / "logs", folder / "models", folder / "downloads"):
+    for path in (folder, folder / "run", folder / "logs", folder / "models"):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 from django.conf import settings
@@ -11,7 +9,7 @@ from django.conf import settings
 from inference.errors import InvalidRequest
 from inference.gguf_model import part_paths, read_model
 from models_app import catalog
-from models_app.downloads.storage import check_space
+from models_app.downloads.storage import check_space, copy_whole
 from models_app.hub.names import is_safe_path
 
 
@@ -28,19 +26,6 @@ def take(path: Path) -> Path:
             raise InvalidRequest(f"A file called {one.name} is in the models folder already.")
     check_space(sum(one.stat().st_size for one in paths))
     for one, place in reversed(list(zip(paths, places, strict=True))):
-        _copy(one, place)
+        copy_whole(one, place)
     catalog.scan()
     return places[0]
-
-
-def _copy(path: Path, place: Path) -> None:
-    """Under another name until it is all there: only whole files are listed."""
-    part = place.with_name(f".{place.name}.part")
-    try:
-        with path.open("rb") as source, part.open("wb") as target:
-            shutil.copyfileobj(source, target, 4 * 1024 * 1024)
-            target.flush()
-            os.fsync(target.fileno())
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)

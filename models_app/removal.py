@@ -6,6 +6,7 @@ somebody else. A model that is loaded, or is being loaded, is in use.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -74,8 +75,8 @@ def restore(entry: CatalogEntry) -> None:
 def purge(*, before: datetime) -> int:
     """Really delete what was deleted before this moment; returns how many models."""
     kept = {str(pk) for pk in _ids(CatalogEntry.objects.filter(removed_at__gte=before))}
-    trash = Path(settings.TRASH_DIR)
-    doomed = [one for one in trash.glob("*") if one.name not in kept]
+    trashes = {Path(settings.TRASH_DIR), *map(_trash_of, CatalogEntry.objects.removed())}
+    doomed = [one for trash in trashes for one in trash.glob("*") if one.name not in kept]
     for folder in doomed:
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("model purged entry=%s", folder.name)
@@ -88,18 +89,49 @@ def _ids(entries: QuerySet[CatalogEntry]) -> Iterable[UUID]:
 
 
 def _folder_of(entry: CatalogEntry) -> Path:
-    return Path(settings.TRASH_DIR) / str(entry.pk)
+    return _trash_of(entry) / str(entry.pk)
+
+
+def _trash_of(entry: CatalogEntry) -> Path:
+    """On the file system of its files: a folder among the models may be another disk, and a deleted
+    model is neither copied nor gone at once."""
+    folder = Path(entry.path).parent
+    while not folder.is_dir():
+        folder = folder.parent
+    top, device = Path(settings.MODELS_DIR), folder.stat().st_dev
+    if not folder.is_relative_to(top) or device == top.stat().st_dev:
+        return Path(settings.TRASH_DIR)
+    while folder != top and folder.parent.stat().st_dev == device:
+        folder = folder.parent
+    return folder / Path(settings.TRASH_DIR).name
 
 
 def _move(entry: CatalogEntry, source: Path, target: Path) -> None:
-    """All its files, with their place below the folder."""
-    for path in part_paths(Path(entry.path)):
-        place = path.relative_to(settings.MODELS_DIR)
-        if os.path.lexists(source / place):
-            (target / place).parent.mkdir(parents=True, exist_ok=True)
-            os.rename(source / place, target / place)
+    """All its files, with their place below the folder; or none of them. Raises InvalidRequest for a file
+    that is a mount of its own."""
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for path in part_paths(Path(entry.path)):
+            place = path.relative_to(settings.MODELS_DIR)
+            if os.path.lexists(source / place):
+                (target / place).parent.mkdir(parents=True, exist_ok=True)
+                os.rename(source / place, target / place)
+                moved.append((source / place, target / place))
+    except OSError as error:
+        for before, after in reversed(moved):
+            os.rename(after, before)
+        if error.errno in (errno.EXDEV, errno.EBUSY):
+            raise _cannot_be_moved(entry) from error
+        raise
     _leave_no_empty_folder(
         source / Path(entry.path).parent.relative_to(settings.MODELS_DIR), source
+    )
+
+
+def _cannot_be_moved(entry: CatalogEntry) -> InvalidRequest:
+    return InvalidRequest(
+        f"{entry.name} cannot be moved where it lies, as its file is mounted by itself or its folder is. "
+        "Delete it by hand: Minerva notices."
     )
 
 

@@ -57,10 +57,13 @@ def write_random_model(
     kv_heads: int = 0,
     inner: int = 0,
     quantized: bool = False,
+    key_length: int = 0,
+    sliding_window: int = 0,
 ) -> Path:
     """A model whose completions are arbitrary bytes, or ASCII ones if `printable`; it never ends by
     itself. `unused_tokens` more make its vocabulary larger. `kv_heads` 0: as many as heads; `inner` 0: twice
-    the width. `quantized`: as Q8_0, else F16.
+    the width. `quantized`: as Q8_0, else F16. `key_length`: of a head, where that is not its share of the
+    width. With a `sliding_window`, three of four layers have it.
 
     Batches of another size round otherwise, by up to 0.05 in a logit where attention takes part. If
     that must not matter: without `remembers` the next token depends on the last one alone.
@@ -73,8 +76,27 @@ def write_random_model(
     if printable:
         output[:32] = output[127:] = 0.0
     unused = [f"unused{number}".encode() for number in range(unused_tokens)]
-    writer = _writer(path, unused, context_length, layers, width, name, chat_template, head_size)
+    architecture = "cohere2" if sliding_window else "llama"
+    writer = _writer(
+        path,
+        unused,
+        context_length,
+        layers,
+        width,
+        name,
+        chat_template,
+        head_size,
+        architecture,
+        key_length,
+    )
     kv_heads, inner = kv_heads or width // head_size, inner or 2 * width
+    if key_length:
+        writer.add_key_length(key_length)
+        writer.add_value_length(key_length)
+    if sliding_window:
+        writer.add_sliding_window(sliding_window)
+        writer.add_logit_scale(1.0)
+        writer.add_layer_norm_eps(1e-5)
     writer.add_head_count_kv(kv_heads)
     writer.add_feed_forward_length(inner)
     _add_tensors(
@@ -84,9 +106,11 @@ def write_random_model(
         generator,
         layers=layers,
         contributing=remembers,
-        kv_width=kv_heads * head_size,
+        kv_width=kv_heads * (key_length or head_size),
         inner=inner,
         quantized=quantized,
+        q_width=width // head_size * (key_length or head_size),
+        is_cohere=sliding_window > 0,
     )
     return _write(writer, path)
 
@@ -187,15 +211,17 @@ def _writer(
     name: str,
     chat_template: str | None,
     head_size: int = HEAD_SIZE,
+    architecture: str = "llama",
+    key_length: int = 0,
 ) -> gguf.GGUFWriter:
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_name(name or path.stem)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_context_length(context_length)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
     writer.add_head_count(width // head_size)
-    writer.add_rope_dimension_count(head_size)
+    writer.add_rope_dimension_count(key_length or head_size)
     writer.add_layer_norm_rms_eps(1e-5)
     _add_tokenizer(writer, chunks)
     if chat_template is not None:
@@ -245,14 +271,21 @@ def _add_tensors(
     kv_width: int,
     inner: int,
     quantized: bool = False,
+    q_width: int = 0,
+    is_cohere: bool = False,
 ) -> None:
+    """`is_cohere`: with one norm a layer, and no output matrix of its own."""
     width = embedding.shape[1]
     _add_tensor(writer, "token_embd", embedding.astype(np.float16), quantized=quantized)
-    _add_tensor(writer, "output", output.astype(np.float16), quantized=quantized)
+    if not is_cohere:
+        _add_tensor(writer, "output", output.astype(np.float16), quantized=quantized)
     _add_tensor(writer, "output_norm", np.ones(width, np.float32), quantized=False)
-    block = list(_block(generator, width, kv_width, inner, contributing=contributing))
+    q_width = q_width or width
+    block = list(_block(generator, width, q_width, kv_width, inner, contributing=contributing))
     for layer in range(layers):
         for name, tensor in block:
+            if is_cohere and name == "ffn_norm":
+                continue
             _add_tensor(writer, f"blk.{layer}.{name}", tensor, quantized=quantized)
 
 
@@ -268,13 +301,19 @@ def _add_tensor(
 
 
 def _block(
-    generator: np.random.Generator, width: int, kv_width: int, inner: int, *, contributing: bool
+    generator: np.random.Generator,
+    width: int,
+    q_width: int,
+    kv_width: int,
+    inner: int,
+    *,
+    contributing: bool,
 ) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:
     shapes = {
-        "attn_q": (width, width),
+        "attn_q": (q_width, width),
         "attn_k": (kv_width, width),
         "attn_v": (kv_width, width),
-        "attn_output": (width, width),
+        "attn_output": (width, q_width),
         "ffn_gate": (inner, width),
         "ffn_up": (inner, width),
         "ffn_down": (width, inner),

@@ -11,14 +11,24 @@ SILENCE_SECONDS = 15.0
 STALL_SECONDS = 60.0
 # Noticing a deadline this late means that this process slept too: nobody was watched meanwhile.
 SLEPT_SECONDS = 5.0
+LOAD_LIMIT_SECONDS = 900.0
 
 
 class RunnerHealth:
+    """Of a process that was started at `now` and begins to load."""
+
     def __init__(self, now: float) -> None:
+        self._loading_since: float | None = now
         self._heard_at = now
         self._stepped_at = now
         self._num_steps = -1
         self._is_working = False
+
+    def loaded(self, now: float) -> float:
+        """How long that took."""
+        assert self._loading_since is not None
+        seconds, self._loading_since = now - self._loading_since, None
+        return seconds
 
     def heard(self, now: float) -> None:
         self._heard_at = now
@@ -36,6 +46,8 @@ class RunnerHealth:
 
     def deadline(self) -> float:
         silence = self._heard_at + SILENCE_SECONDS
+        if self._loading_since is not None:
+            return min(silence, self._loading_since + LOAD_LIMIT_SECONDS)
         return min(silence, self._stepped_at + STALL_SECONDS) if self._is_working else silence
 
     def fault(self, now: float) -> str:
@@ -44,7 +56,11 @@ class RunnerHealth:
             return ""
         if now - self.deadline() > SLEPT_SECONDS:
             self._heard_at = self._stepped_at = now
+            if self._loading_since is not None:
+                self._loading_since = now
             return ""
         if now >= self._heard_at + SILENCE_SECONDS:
             return f"gave no sign of life for {SILENCE_SECONDS:.0f} s"
+        if self._loading_since is not None:
+            return f"was not loaded after {LOAD_LIMIT_SECONDS / 60:.0f} minutes"
         return f"made no progress for {STALL_SECONDS:.0f} s"

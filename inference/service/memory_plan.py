@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -31,7 +31,8 @@ GIB = 1024**3
 LARGEST_WINDOW = 32_768
 # Of what a model is estimated to take.
 MARGIN = 1.1
-WAIT_LIMIT_SECONDS = 120.0
+# What runs in those that are in the way comes to its end first, and is never broken off.
+WAIT_LIMIT_SECONDS = 600.0
 # Memory may also come free elsewhere, so a load that waits looks again now and then.
 LOOK_AGAIN_SECONDS = 2.0
 
@@ -68,6 +69,7 @@ class Tenant(Protocol):
     def users(self) -> tuple[str, ...]: ...
     def memory(self) -> MemoryUse: ...
     def evict(self) -> Awaitable[bool]: ...
+    def want_memory(self, is_wanted: bool) -> None: ...
 
 
 def need_of(path: str, settings: LoadSettings) -> int:
@@ -154,45 +156,67 @@ class MemoryPlan:
         self._changed.set()
 
     async def _make_room(self, need: int) -> None:
-        give_up_at = time.monotonic() + WAIT_LIMIT_SECONDS
-        while (choice := self._choose_now(need)) != Eviction("fits"):
-            if choice.verdict == "never":
-                if self._has_gpu:
-                    return
-                raise _too_big(need, self._free(), pinned=self._pinned())
-            if choice.models:
-                await self._evict(choice.models)
-            elif time.monotonic() >= give_up_at:
-                raise _busy()
-            else:
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + WAIT_LIMIT_SECONDS
+        asked: set[str] = set()
+        try:
+            while (choice := self._choose_now(need)) != Eviction("fits"):
+                if choice.verdict == "never":
+                    if self._has_gpu:
+                        return
+                    raise _too_big(need, self._free(), pinned=self._pinned())
+                if choice.models and await self._evict(choice.models):
+                    continue
+                if clock() >= give_up_at:
+                    raise _busy()
+                self._ask_to_make_way(need, asked)
                 await self._wait_for_change()
+        finally:
+            self._want_memory_of(asked, is_wanted=False)
 
     def _choose_now(self, need: int) -> Eviction:
         return self._choose(need, self._tenants(), self._free())
 
     def _choose(self, need: int, tenants: Sequence[Tenant], free: int) -> Eviction:
-        loaded = [
+        # What loads now cannot go yet, but may be idle soon: a reason to wait.
+        loading = [Resident(name, size, 0.0, True) for name, size in self._promised.items()]
+        return choose(need=need, free=free, residents=[*self._loaded(tenants), *loading])
+
+    def _loaded(self, tenants: Sequence[Tenant]) -> list[Resident]:
+        return [
             Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy, t.is_pinned)
             for t in tenants
             if t.model_id not in self._promised
         ]
-        # What loads now cannot go yet, but may be idle soon: a reason to wait.
-        loading = [Resident(name, size, 0.0, True) for name, size in self._promised.items()]
-        return choose(need=need, free=free, residents=[*loaded, *loading])
 
     def _pinned(self) -> int:
         return sum(t.memory().resident for t in self._tenants() if t.is_pinned)
 
-    async def _evict(self, model_ids: tuple[str, ...]) -> None:
-        """One that has come into use meanwhile refuses; the caller looks at the whole again."""
+    def _ask_to_make_way(self, need: int, asked: set[str]) -> None:
+        """Who was asked once stays asked: the longest unused of busy ones is another each moment."""
+        movable = [replace(resident, is_busy=False) for resident in self._loaded(self._tenants())]
+        ours = [resident for resident in movable if resident.model_id in asked]
+        if choose(need=need, free=self._free(), residents=ours).verdict != "fits":
+            asked.update(choose(need=need, free=self._free(), residents=movable).models)
+        self._want_memory_of(asked, is_wanted=True)
+
+    def _want_memory_of(self, model_ids: set[str], *, is_wanted: bool) -> None:
         for tenant in self._tenants():
             if tenant.model_id in model_ids:
-                await tenant.evict()
+                tenant.want_memory(is_wanted)
+
+    async def _evict(self, model_ids: tuple[str, ...]) -> bool:
+        """Whether all of them are gone. One that has come into use meanwhile refuses, and so does one
+        whose runner failed to load and is not gone yet."""
+        chosen = [tenant for tenant in self._tenants() if tenant.model_id in model_ids]
+        return all([await tenant.evict() for tenant in chosen])
 
     async def _wait_for_change(self) -> None:
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), LOOK_AGAIN_SECONDS)
+            # Not `wait_for`: it loses a cancellation that comes with the change (Python 3.11).
+            async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                await self._changed.wait()
 
     def _free(self) -> int:
         memory = self._probe()

@@ -37,6 +37,7 @@ from inference.service.health import RunnerHealth
 from inference.service.model_messages import (
     EvictRequested,
     LoadRequested,
+    MemoryWanted,
     ModelMessage,
     RunnerEnded,
     RunnerReported,
@@ -50,11 +51,11 @@ from inference.service.model_messages import (
 from inference.service.model_state import check_move
 from inference.service.restarts import RestartLimit
 from inference.service.tally import Tally
+from inference.service.turn import Turn
 from inference.types import ModelSpec, ModelState, ModelStatus
 
 logger = logging.getLogger(__name__)
 
-LOAD_LIMIT_SECONDS = 900.0
 NEVER = float("inf")
 
 
@@ -87,7 +88,7 @@ class ModelLife:
         # Of the present run:
         self._run = 0
         self._health: RunnerHealth | None = None  # None: it has no process yet
-        self._started_at = 0.0
+        self._turn = Turn(clock())
         self._fraction = 0.0
         self._loaded: Loaded | None = None
         self._load_seconds = 0.0
@@ -97,7 +98,8 @@ class ModelLife:
 
     @property
     def is_busy(self) -> bool:
-        return not self._queue.is_empty
+        """It has work to do. One that makes way ends what runs, and does no more."""
+        return self._queue.num_running > 0 if self._makes_way else not self._queue.is_empty
 
     @property
     def is_pinned(self) -> bool:
@@ -146,6 +148,8 @@ class ModelLife:
                 self._on_unload()
             case EvictRequested():
                 self._on_evict(message.answer)
+            case MemoryWanted():
+                self._turn.want(self._clock(), is_wanted=message.is_wanted)
             case ShutDown():
                 self._on_shut_down(message.answer)
             case TimePassed():
@@ -200,10 +204,12 @@ class ModelLife:
             self._unload("nobody waits for it any more")
 
     def _on_loaded(self, report: Loaded) -> None:
+        assert self._health is not None
         now = self.last_used_at = self._clock()
         self._loaded = report
         self.tally.loaded(report)
-        self._load_seconds = now - self._started_at
+        self._load_seconds = self._health.loaded(now)
+        self._turn = Turn(now, load_seconds=self._load_seconds)
         self._fraction = 1.0
         self._move(ModelState.READY)
         logger.info(
@@ -236,13 +242,21 @@ class ModelLife:
     def _start_waiting(self) -> None:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
-        while self._queue.has_room and self._is_loaded(self._queue.next_spec):
+        while self._may_start and self._is_loaded(self._queue.next_spec):
             self._spec = self._queue.next_spec
             self._queue.start_next()
         self._watch_steps()
         other = self._queue.next_spec or self._wanted
         if other and not self._is_loaded(other) and not self._queue.num_running:
             self._unload("other settings are wanted")
+
+    @property
+    def _may_start(self) -> bool:
+        return self._queue.has_room and not self._makes_way
+
+    @property
+    def _makes_way(self) -> bool:
+        return self.state is ModelState.READY and self._turn.is_over(self._clock())
 
     def _is_loaded(self, spec: ModelSpec | None) -> bool:
         return spec is not None and self._spec is not None and loads_alike(spec, self._spec)
@@ -298,8 +312,7 @@ class ModelLife:
     def _on_runner(self, message: RunnerStarted | RunnerReported | RunnerEnded) -> None:
         match message:
             case RunnerStarted():
-                self._started_at = self._clock()
-                self._health = RunnerHealth(self._started_at)
+                self._health = RunnerHealth(self._clock())
             case RunnerReported(report=report):
                 self._on_report(report)
             case RunnerEnded():
@@ -352,16 +365,10 @@ class ModelLife:
         now = self._clock()
         self._queue.expire(now)
         fault = self._health.fault(now) if self._health is not None else ""
-        if self._is_loading_well:
-            self._check_load(now, fault)
+        if self._is_loading_well and fault:
+            self._end_load(failures.load_stuck(fault), at_once=True)
         elif self.state is ModelState.READY:
             self._check_ready(now, fault)
-
-    def _check_load(self, now: float, fault: str) -> None:
-        if self._health is not None and now >= self._started_at + LOAD_LIMIT_SECONDS:
-            fault = fault or f"was not loaded after {LOAD_LIMIT_SECONDS / 60:.0f} minutes"
-        if fault:
-            self._end_load(failures.load_stuck(fault), at_once=True)
 
     def _check_ready(self, now: float, fault: str) -> None:
         if self._queue.holds_a_stopped_one(now):
@@ -394,9 +401,8 @@ class ModelLife:
     def _deadline_of_run(self) -> float:
         if self._health is None or not (self._is_loading_well or self.state is ModelState.READY):
             return NEVER
-        if self.state is ModelState.LOADING:
-            return min(self._health.deadline(), self._started_at + LOAD_LIMIT_SECONDS)
-        idle_at = NEVER if self.is_busy else self.last_used_at + self._idle_seconds
+        is_idle = self.state is ModelState.READY and not self.is_busy
+        idle_at = self.last_used_at + self._idle_seconds if is_idle else NEVER
         return min(self._health.deadline(), idle_at)
 
     # -- state ----------------------------------------------------------------------------------

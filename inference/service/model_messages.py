@@ -41,6 +41,13 @@ class EvictRequested:
 
 
 @dataclass(frozen=True)
+class MemoryWanted:
+    """Another model waits for this one's memory, or (`is_wanted` False) does so no longer."""
+
+    is_wanted: bool
+
+
+@dataclass(frozen=True)
 class RunnerStarted:
     """It has memory and a process now; before that, a load costs nothing and can be given up."""
 
@@ -86,6 +93,7 @@ ModelMessage = (
     | LoadRequested
     | UnloadRequested
     | EvictRequested
+    | MemoryWanted
     | RunnerStarted
     | RunnerReported
     | RunnerEnded

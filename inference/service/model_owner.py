@@ -22,6 +22,7 @@ from inference.service.memory_plan import MemoryPlan, MemoryUse, need_of
 from inference.service.model_life import NEVER, ModelLife
 from inference.service.model_messages import (
     EvictRequested,
+    MemoryWanted,
     ModelMessage,
     RunnerEnded,
     RunnerReported,
@@ -76,9 +77,11 @@ class ModelOwner:
 
     async def run(self) -> None:
         """For ever. The service cancels it, after `shut_down`."""
+        seen = None
         while True:
             self._handle(await self._next_message())
-            if not self._life.is_busy:
+            # Not after every message: some come from the plan itself, which would never rest.
+            if seen != (seen := (self._life.state, self._life.is_busy)):
                 self._memory_plan.look_again()
 
     def _handle(self, message: ModelMessage) -> None:
@@ -163,6 +166,10 @@ class ModelOwner:
     async def evict(self) -> bool:
         """True once the model is out of memory, False when it is in use."""
         return await self._ask(EvictRequested)
+
+    def want_memory(self, is_wanted: bool) -> None:
+        """Another model waits for it, or does so no longer."""
+        self.post(MemoryWanted(is_wanted))
 
     async def shut_down(self) -> None:
         """Returns when the runner, if there is one, is ended and reaped."""

@@ -11,7 +11,6 @@ import importlib.util
 import logging
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -51,7 +50,7 @@ class InferenceService:
         has_gpu = has_gpu_build()
         self._settings = settings
         self._has_gpu_build = has_gpu
-        self._clock = time.monotonic
+        self._clock = asyncio.get_running_loop().time  # time.monotonic, but in tests
         self._generations = Generations(clock=self._clock)
         self._owners: dict[str, ModelOwner] = {}
         self._tasks: set[asyncio.Task[None]] = set()

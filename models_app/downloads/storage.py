@@ -1,7 +1,7 @@
 """Where the bytes of a download are: apart until all of them are checked, and then at their place.
 
-`downloads/<id>/<number>.part` in the data folder has names of our own making only. The models folder
-gets `owner/name/file` by a rename within one file system: a file is there whole, or not at all.
+`.downloads/<id>/<number>.part` in the models folder has names of our own making only. `owner/name/file`
+comes by a rename, after a copy to its own file system if that is another: it is there whole, or not at all.
 """
 
 from __future__ import annotations
@@ -131,7 +131,12 @@ def put_in_place(download: Download, files: list[DownloadFile]) -> None:
     for file in reversed(files):
         place = place_of(download, file)
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(part_of(file), place)
+        try:
+            os.replace(part_of(file), place)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            copy_whole(part_of(file), place)
         _sync(place.parent)
 
 
@@ -140,6 +145,20 @@ def write_all(descriptor: int, piece: bytes) -> None:
     view = memoryview(piece)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def copy_whole(source: Path, place: Path) -> None:
+    """Under a hidden name until it is all there and on the disk: nobody ever sees half of it. The name
+    is the same each time, so that what a killed copy left is used again."""
+    part = place.with_name(f".{hashlib.sha256(place.name.encode()).hexdigest()[:16]}.part")
+    try:
+        with source.open("rb") as content, part.open("wb") as target:
+            shutil.copyfileobj(content, target, PIECE)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(part, place)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def remove_parts(pk: UUID) -> None:

@@ -104,7 +104,7 @@ def test_cancel_asks_first_and_removes_what_came(product_with_hub, hub, signed_i
     page.get_by_role("button", name="Continue").click()
 
     expect(page.get_by_role("heading", name="Nothing is being downloaded")).to_be_visible()
-    downloads = product_with_hub.data_dir / "downloads"
+    downloads = product_with_hub.models_dir / ".downloads"
     wait_for(lambda: not list(downloads.iterdir()), what="an empty folder")
 
 

@@ -29,7 +29,6 @@ def test_the_folder_is_closed_to_others_even_if_it_was_there_and_open(tmp_path):
 
     assert mode(folder) == 0o700
     assert {path.name for path in folder.iterdir()} == {
-        "downloads",
         "logs",
         "models",
         "run",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from models_app import catalog
 from models_app.downloads import following, states
 from models_app.models import CatalogEntry, Download, DownloadState
 from tests.inference.gguf_files import File
@@ -135,6 +138,27 @@ def test_import_copies_all_parts_and_leaves_the_original(folder, tmp_path):
     assert CatalogEntry.objects.usable().count() == 1
     with pytest.raises(CommandError, match="already"):
         models("import", str(min(elsewhere.iterdir())))
+
+
+def test_half_an_import_is_never_listed_and_leaves_nothing_when_it_fails(
+    folder, tmp_path, monkeypatch
+):
+    path = write_scripted_model(tmp_path / "hello.gguf", "Hello.")
+    seen: list[object] = []
+
+    def fail(source, target, size):
+        target.write(source.read(1000))
+        target.flush()
+        catalog.scan()
+        seen.append(CatalogEntry.objects.count())
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    with pytest.raises(CommandError, match="No space left"):
+        models("import", str(path))
+
+    assert seen == [0]
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"GGUF"])

@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 SHAPES: dict[str, dict[str, Any]] = {
     "1 MB": {"layers": 2, "width": 128},
     "15 MB": {"layers": 8, "width": 256, "unused_tokens": 5_000},
+    "heads larger than their share": {"layers": 8, "width": 256, "key_length": 64},
+    "sliding windows": {"layers": 8, "width": 512, "sliding_window": 128},
     "320 MB": {"layers": 24, "width": 768, "unused_tokens": 49_000, "kv_heads": 8},
 }
 PROMPT = "The owl and the moon. " * 30

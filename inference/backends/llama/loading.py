@@ -7,6 +7,7 @@ import os
 import time
 from array import array
 from collections.abc import Callable
+from pathlib import Path
 
 import llama_cpp
 import numpy as np
@@ -16,9 +17,10 @@ from inference.backends.llama.devices import device_name
 from inference.backends.llama.log import LlamaLog
 from inference.backends.llama.model import LlamaModel
 from inference.errors import ModelLoadFailed
+from inference.gguf_model import read_model
 from inference.hardware.cpu import probe_cpu
 from inference.hardware.memory import probe_memory
-from inference.memory_estimate import BYTES_A_VALUE
+from inference.memory_estimate import bytes_a_token
 from inference.messages import LoadSettings
 from inference.types import FlashAttention, KVCacheType, ModelSpec
 
@@ -101,7 +103,7 @@ def _context_window(model: object, spec: ModelSpec, settings: LoadSettings) -> i
     wanted = spec.context_window or settings.context_window
     wanted = wanted or window_within(
         probe_memory().available // MEMORY_SHARE,
-        bytes_a_token=_bytes_a_token(model, settings.kv_cache_type),
+        bytes_a_token=bytes_a_token(read_model(Path(spec.path)), settings.kv_cache_type),
     )
     trained = int(llama_cpp.llama_model_n_ctx_train(model))
     return min(wanted, trained) if trained > 0 else wanted
@@ -113,13 +115,6 @@ def window_within(num_bytes: int, *, bytes_a_token: int) -> int:
     return max(SMALLEST_WINDOW, min(fitting, LARGEST_WINDOW))
 
 
-def _bytes_a_token(model: object, kv_cache_type: KVCacheType) -> int:
-    """Keys and values of all layers. Layers with a sliding window take less: not counted on."""
-    head_size = llama_cpp.llama_model_n_embd(model) // max(1, llama_cpp.llama_model_n_head(model))
-    values = 2 * llama_cpp.llama_model_n_layer(model) * llama_cpp.llama_model_n_head_kv(model)
-    return int(values * head_size * BYTES_A_VALUE[kv_cache_type])
-
-
 def _context_params(window: int, num_slots: int, settings: LoadSettings) -> object:
     """One KV cache of `window` cells for all sequences. Logits are only ever wanted for the last
     token of each, which spares a buffer of the whole vocabulary for every token of a batch."""
@@ -129,6 +124,8 @@ def _context_params(window: int, num_slots: int, settings: LoadSettings) -> obje
     params.n_batch = params.n_ubatch = settings.batch_tokens
     params.n_seq_max = params.n_outputs_max = params.n_outputs_max_per_seq = num_slots
     params.kv_unified = True
+    # Layers with a sliding window keep every token, too: else no prompt could share a beginning.
+    params.swa_full = True
     params.type_k = params.type_v = KV_CACHE_TYPES[settings.kv_cache_type]
     params.flash_attn_type = FLASH_ATTENTION_TYPES[settings.flash_attention]
     params.n_threads = params.n_threads_batch = settings.threads or probe_cpu().physical_cores

@@ -45,6 +45,19 @@ def test_free_memory_and_the_shape_of_the_model_decide(
     model.close()
 
 
+def test_heads_larger_than_their_share_of_the_width_take_more(tmp_path, monkeypatch):
+    """Two layers, two KV heads of 128 values instead of 32."""
+    path = write_random_model(tmp_path / "m.gguf", context_length=100_000, key_length=128)
+    free = 8 * 10_000 * 2 * 2 * 2 * 128 * 2
+    monkeypatch.setattr(loading, "probe_memory", lambda: Memory(free, free, limited=False))
+    spec = ModelSpec(model_id="m", name="m", path=str(path))
+
+    model = load_model(spec, LoadSettings(context_window=0, gpu_layers=0), lambda _: None)
+
+    assert model.context_window == 9984
+    model.close()
+
+
 def test_the_model_itself_may_hold_less(tmp_path: Path):
     path = write_random_model(tmp_path / "m.gguf", context_length=512)
     spec = ModelSpec(model_id="m", name="m", path=str(path))

@@ -74,7 +74,7 @@ class FakeWorld:
 
     def submit(self, generation_id: str, spec: ModelSpec = SPEC) -> Generation:
         generation = Generation(request_of(generation_id, spec), clock=self.clock)
-        self.events[generation_id] = _recorded(generation)
+        self.events[generation_id] = recorded(generation)
         self.tell(Submitted(generation))
         return generation
 
@@ -120,7 +120,7 @@ class FakeWorld:
         return "".join(e.text for e in self.events[generation_id] if isinstance(e, Delta))
 
 
-def _recorded(generation: Generation) -> list[Event]:
+def recorded(generation: Generation) -> list[Event]:
     """The events as they are appended: reading a log needs an event loop, and this does not."""
     events: list[Event] = []
     append = generation.log.append

@@ -25,6 +25,7 @@ def test_a_runner_without_work_need_not_step():
 
 def test_steps_that_stand_still_under_work_are_a_fault_after_a_minute():
     health = RunnerHealth(0)
+    health.loaded(100)
     health.watch_steps(100, is_working=True)
     health.stepped(101, 7)
     for second in range(101, 161):
@@ -51,3 +52,21 @@ def test_time_that_we_slept_through_ourselves_is_no_fault_of_the_runner():
 
     assert health.fault(600) == ""
     assert "no sign of life" in health.fault(616)
+
+
+def test_a_load_may_take_a_quarter_of_an_hour():
+    health = RunnerHealth(0)
+    for second in range(900):
+        health.heard(second)
+        assert health.fault(second) == ""
+
+    assert health.deadline() == 900
+    assert "was not loaded after 15 minutes" in health.fault(900)
+
+
+def test_once_it_is_loaded_the_limit_is_none():
+    health = RunnerHealth(0)
+    assert health.loaded(10) == 10
+    health.heard(2000)
+
+    assert health.deadline() == 2015

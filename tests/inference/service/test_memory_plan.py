@@ -30,6 +30,7 @@ class FakeTenant:
     is_busy: bool = False
     is_pinned: bool = False
     last_used_at: float = 0.0
+    is_wanted: bool = False
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -42,6 +43,9 @@ class FakeTenant:
         if not self.is_busy:
             self.machine.tenants.remove(self)
         return not self.is_busy
+
+    def want_memory(self, is_wanted: bool) -> None:
+        self.is_wanted = is_wanted
 
 
 class FakeMachine:
@@ -95,6 +99,67 @@ async def test_a_busy_model_is_waited_for():
     await loading
 
     assert machine.names == []
+
+
+async def test_a_busy_model_in_the_way_is_asked_to_make_way_while_somebody_waits():
+    machine = FakeMachine()
+    in_the_way = machine.add("large", 12, is_busy=True, last_used_at=1.0)
+    spared = machine.add("small", 1, is_busy=True)
+    loading = asyncio.create_task(_load(machine, "new", 10))
+    await asyncio.sleep(0)
+
+    assert (in_the_way.is_wanted, spared.is_wanted) == (True, False)
+
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
+    assert not in_the_way.is_wanted
+
+
+async def test_who_was_asked_stays_asked_though_another_is_now_unused_for_longer():
+    machine = FakeMachine()
+    first = machine.add("first", 9, is_busy=True, last_used_at=1.0)
+    second = machine.add("second", 9, is_busy=True, last_used_at=2.0)
+    loading = asyncio.create_task(_load(machine, "new", 8))
+    await asyncio.sleep(0)
+    first.last_used_at = 3.0
+    machine.plan.look_again()
+    await asyncio.sleep(0.01)
+
+    assert (first.is_wanted, second.is_wanted) == (True, False)
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
+
+
+async def test_a_load_that_is_given_up_just_when_it_may_go_on_is_given_up():
+    """The change wakes it and the cancellation comes in the same moment."""
+    machine = FakeMachine()
+    machine.add("busy", 12, is_busy=True)
+    loading = asyncio.create_task(_load(machine, "new", 10))
+    await asyncio.sleep(0)
+    machine.plan.look_again()
+    await asyncio.sleep(0)
+    loading.cancel()
+    await asyncio.wait({loading}, timeout=0.1)
+
+    assert loading.cancelled()
+
+
+async def test_a_model_that_refuses_to_go_is_waited_for_and_not_asked_without_a_pause():
+    machine = FakeMachine()
+    stubborn = machine.add("stubborn", 12)
+    questions = []
+
+    async def refuse() -> bool:
+        questions.append(1)
+        return False
+
+    stubborn.evict = refuse  # type: ignore[method-assign]
+    loading = asyncio.create_task(_load(machine, "new", 10))
+    await asyncio.sleep(0.02)
+    loading.cancel()
+    await asyncio.gather(loading, return_exceptions=True)
+
+    assert len(questions) == 1
 
 
 async def test_a_model_that_never_fits_is_refused_with_both_numbers():

@@ -18,12 +18,14 @@ from inference.messages import Cancel, Heartbeat, LoadFailed, LoadProgress
 from inference.service.model_messages import (
     EvictRequested,
     LoadRequested,
+    MemoryWanted,
     ModelMessage,
     RunnerEnded,
     RunnerStarted,
     ShutDown,
     UnloadRequested,
 )
+from inference.service.turn import TURN_SECONDS
 from inference.types import (
     Delta,
     Failed,
@@ -586,3 +588,50 @@ def test_a_request_that_waited_too_long_is_told():
         world.report(Heartbeat(num_steps=step + 1, num_running=1, num_waiting=0))
 
     assert failure(world, "b") == "overloaded"
+
+
+# -- making way for another ---------------------------------------------------------------------
+
+
+def test_a_model_whose_turn_is_over_ends_what_runs_and_starts_nothing():
+    world = FakeWorld(max_sequences=1)
+    world.submit("runs")
+    world.become_ready()
+    world.tell(MemoryWanted(is_wanted=True))
+    world.submit("waits")
+    world.pass_time(TURN_SECONDS)
+    assert world.life.is_busy
+    world.emit("runs", DONE)
+
+    assert world.started == ["runs"]
+    assert not world.life.is_busy
+
+
+def test_who_waits_in_a_model_that_made_way_causes_the_next_load():
+    world = FakeWorld(max_sequences=1)
+    world.submit("runs")
+    world.become_ready()
+    world.tell(MemoryWanted(is_wanted=True))
+    world.submit("waits")
+    world.pass_time(TURN_SECONDS)
+    world.emit("runs", DONE)
+    answers: list[bool] = []
+    world.tell(EvictRequested(answers.append))
+    world.end_run()
+    assert answers == [True]
+    world.become_ready()
+
+    assert world.started == ["waits"]
+
+
+def test_it_goes_on_as_soon_as_its_memory_is_no_longer_wanted():
+    world = FakeWorld(max_sequences=1)
+    world.submit("runs")
+    world.become_ready()
+    world.tell(MemoryWanted(is_wanted=True))
+    world.submit("waits")
+    world.pass_time(TURN_SECONDS)
+    world.emit("runs", DONE)
+    world.tell(MemoryWanted(is_wanted=False))
+
+    assert world.started == ["runs", "waits"]

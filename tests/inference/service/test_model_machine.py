@@ -12,6 +12,7 @@ from inference.messages import Cancel, Emitted, Heartbeat, Loaded, LoadFailed, L
 from inference.service.model_messages import (
     EvictRequested,
     LoadRequested,
+    MemoryWanted,
     RunnerEnded,
     RunnerReported,
     RunnerStarted,
@@ -44,6 +45,7 @@ class ModelMachine(RuleBasedStateMachine):
         self.process_of_run = 0  # the last run that got a process
         self.loaded_run = 0
         self.is_shut = False
+        self.memory_is_wanted = False
 
     # -- clients --------------------------------------------------------------------------------
 
@@ -73,6 +75,11 @@ class ModelMachine(RuleBasedStateMachine):
         self.world.tell(EvictRequested(self.answers.append))
 
         assert not is_in_use or len(self.world.taken_down) == num_taken_down
+
+    @rule(is_wanted=booleans())
+    def its_memory_is_wanted(self, is_wanted):
+        self.memory_is_wanted = is_wanted
+        self.world.tell(MemoryWanted(is_wanted))
 
     @rule(is_rare=sampled_from(range(20)))
     def shut_down(self, is_rare):
@@ -194,7 +201,8 @@ class ModelMachine(RuleBasedStateMachine):
 
     @invariant()
     def a_ready_model_with_room_lets_nobody_wait_who_wants_it_as_it_is(self):
-        if self.world.life.state is ModelState.READY and not self.open_in_runner:
+        is_ready = self.world.life.state is ModelState.READY
+        if is_ready and not self.open_in_runner and not self.memory_is_wanted:
             assert self.waiting == []
 
     def teardown(self):
