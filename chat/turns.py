@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.access import must_generate
 from accounts.models import User
 from chat import access, background, pages, recorder, transcript
 from chat.database import in_database
@@ -65,19 +66,23 @@ class Turn:
 
 
 async def start(*, user: User, conversation_id: UUID, prompt: Prompt) -> Turn:
-    """The next turn of a conversation that exists."""
+    """The next turn of a conversation that exists. Raises PermissionDenied for viewers, as the
+    others here do."""
+    must_generate(user)
     turn = in_database(_next_turn)(user=user, conversation_id=conversation_id, prompt=prompt)
     return await background.finish(_begin(turn), name="start turn")
 
 
 async def start_conversation(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
     """The first turn, and with it the conversation."""
+    must_generate(user)
     turn = in_database(_first_turn)(user=user, prompt=prompt, model_id=model_id)
     return await background.finish(_begin(turn), name="start conversation")
 
 
 async def retry(*, answer: Message, user: User) -> Turn:
     """Another answer to the same prompt takes the place of one that did not come to its end."""
+    must_generate(user)
     turn = in_database(_retried_turn)(answer=answer, user=user)
     return await background.finish(_begin(turn), name="retry")
 
