@@ -117,7 +117,7 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
     entry = (
-        CatalogEntry.objects.for_chat().select_related("own").filter(pk=model_id).first()
+        CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
         if model_id
         else None
     )
@@ -210,11 +210,14 @@ def leave_out_oldest(*, user: User, conversation_id: UUID) -> Conversation:
 
 
 def model_of(conversation: Conversation) -> CatalogEntry:
-    """The chat's own model while it can be used, else the default one."""
-    chosen = conversation.model
-    entry = chosen if chosen and chosen.is_for_chat else catalog.default_entry()
-    if entry is None:
+    """The chat's own model while its owner can and may use it, else the default one."""
+    owner = conversation.owner
+    usable = CatalogEntry.objects.for_chat().usable_by(owner).select_related("own")
+    entry = usable.filter(conversation=conversation).first() or catalog.default_entry(owner)
+    if entry is None and owner.is_staff:
         raise TurnRefused("There is no model yet. Put a GGUF file into the models folder.")
+    if entry is None:
+        raise TurnRefused("There is no model for you yet. Ask an administrator for one.")
     return entry
 
 

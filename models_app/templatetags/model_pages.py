@@ -6,10 +6,12 @@ from django import template
 from django.urls import reverse
 
 from models_app.downloads.overview import num_active_downloads
+from models_app.grants import GrantForm
 
 register = template.Library()
 
 register.simple_tag(num_active_downloads)
+register.simple_tag(GrantForm, name="grant_form")
 
 
 @register.filter
