@@ -17,7 +17,7 @@ from accounts import people, sessions
 from accounts.access import get_person, staff_only
 from accounts.forms import GroupForm, InvitationForm, PersonForm
 from accounts.invitations import invite
-from accounts.links import absolute
+from accounts.links import absolute, is_for_this_machine_only
 from accounts.models import Invitation, User
 from accounts.people import LastAdministrator
 from accounts.qr import qr_code
@@ -54,7 +54,7 @@ def make_invitation(request: StaffRequest) -> HttpResponse:
         return _people(request, invitation_form=form, status=422)
     invitation, token = invite(by=request.user, **form.cleaned_data)
     link = absolute(request, reverse("accounts:join", args=[token]))
-    context = {"invitation": invitation, "link": link, "qr": qr_code(link)}
+    context = {"invitation": invitation, **_handed(link)}
     return render(request, "accounts/invitation.html", context)
 
 
@@ -125,9 +125,12 @@ def reset_link(request: StaffRequest, user_id: int) -> HttpResponse:
         messages.error(request, f"{person} is switched off. Switch the account on first.")
         return redirect("accounts:person", user_id)
     link = absolute(request, people.reset_path(person))
-    return render(
-        request, "accounts/reset_link.html", {"person": person, "link": link, "qr": qr_code(link)}
-    )
+    context = {"person": person, **_handed(link)}
+    return render(request, "accounts/reset_link.html", context)
+
+
+def _handed(link: str) -> dict[str, Any]:
+    return {"link": link, "qr": qr_code(link), "is_local": is_for_this_machine_only(link)}
 
 
 @staff_only

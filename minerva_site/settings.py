@@ -12,6 +12,7 @@ from huey.serializer import SignedSerializer
 from minerva_site.configuration import configuration
 from minerva_site.data_folder import prepare_data_folder, secret_key
 from minerva_site.hosts import allowed_names
+from minerva_site.sharing import base_urls
 from minerva_site.sqlite import use_sound_sqlite
 
 use_sound_sqlite()
@@ -24,6 +25,8 @@ prepare_data_folder(DATA_DIR)
 SECRET_KEY = secret_key(DATA_DIR)
 DEBUG = CONFIGURATION.debug
 ALLOWED_HOSTS = allowed_names(CONFIGURATION)
+# Under which other people reach it; none while only this machine does.
+SHARED_URLS = base_urls(CONFIGURATION)
 USE_X_FORWARDED_HOST = False
 SECURE_PROXY_SSL_HEADER = None
 
@@ -183,6 +186,7 @@ LOGIN_REDIRECT_URL = "/"
 # Cookies ignore ports, so the names carry ours: two Minervas on one machine stay signed in.
 SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_NAME = f"minerva_session_{CONFIGURATION.port}"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIGURATION.serves_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
