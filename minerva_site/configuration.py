@@ -88,6 +88,15 @@ class Configuration(BaseSettings):
     max_sequences: int = Field(
         8, ge=1, le=64, description="Sequences one model computes together; more wait in the queue."
     )
+    max_generations_per_user: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description=(
+            "Answers of one model that are computed for one person at the same time; further ones wait, and "
+            "others go first. 0: no limit but `MINERVA_MAX_SEQUENCES`."
+        ),
+    )
     threads: int = Field(
         0, ge=0, le=512, description="Threads a model computes with; 0: one for each physical core."
     )

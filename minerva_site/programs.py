@@ -32,6 +32,7 @@ def inference(configuration: Configuration) -> Program:
         "--socket": configuration.inference_socket,
         "--context-window": configuration.context_window,
         "--max-sequences": configuration.max_sequences,
+        "--max-per-user": configuration.max_generations_per_user,
         "--threads": configuration.threads,
         "--gpu-layers": configuration.gpu_layers,
         "--idle-unload-seconds": configuration.idle_unload_seconds,
