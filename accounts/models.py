@@ -1,4 +1,5 @@
-"""The person behind a session, the sessions, and the invitations that lead to a new person."""
+"""The person behind a session, the sessions, the invitations that lead to a new person, and what each
+person used and may use."""
 
 from __future__ import annotations
 
@@ -104,3 +105,60 @@ class Invitation(models.Model):
     @property
     def has_expired(self) -> bool:
         return self.expires_at <= timezone.now()
+
+
+class UsageRecord(models.Model):
+    """One request and what it took; never what was said. `key`: the name of the API key it came by; "":
+    the chat page."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="usage")
+    key = models.CharField(max_length=100, blank=True)
+    model_name = models.CharField(max_length=255)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0.0)
+    has_failed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["user", "created_at"], name="usage_of_user"),
+            models.Index(fields=["created_at"], name="usage_by_time"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.prompt_tokens + self.completion_tokens} tokens of {self.model_name}"
+
+
+class QuotaQuerySet(models.QuerySet["Quota"]):
+    def of(self, user: User) -> Self:
+        """All of them hold: the tightest decides."""
+        everybody = models.Q(user=None, group=None)
+        return self.filter(everybody | models.Q(user=user) | models.Q(group__user=user)).distinct()
+
+
+class Quota(models.Model):
+    """What one person may use within so many hours, at any moment looking back. For `user`, for each
+    person of `group`, or for everybody where both are None."""
+
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="quotas")
+    group = models.ForeignKey(Group, models.CASCADE, null=True, blank=True, related_name="+")
+    hours = models.PositiveIntegerField()
+    max_tokens = models.PositiveBigIntegerField(null=True, blank=True)
+    max_requests = models.PositiveIntegerField(null=True, blank=True)
+
+    objects = QuotaQuerySet.as_manager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(user=None) | models.Q(group=None), name="quota_of_one_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(max_tokens__isnull=False) | models.Q(max_requests__isnull=False),
+                name="quota_of_something",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.max_tokens or self.max_requests} in {self.hours} hours"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from accounts import joining, people_views, profile_views, views
+from accounts import joining, people_views, profile_views, usage_views, views
 
 app_name = "accounts"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -16,6 +16,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile/password", profile_views.change_password, name="change_password"),
     path("profile/sessions/<str:public_id>/end", profile_views.end_session, name="end_session"),
     path("profile/sign-out", profile_views.sign_out_everywhere, name="sign_out_everywhere"),
+    path("usage/", usage_views.own_usage, name="usage"),
+    path("usage/all/", usage_views.usage_of_all, name="usage_of_all"),
+    path("usage/quotas", usage_views.make_quota, name="make_quota"),
+    path("usage/quotas/<int:quota_id>/delete", usage_views.delete_quota, name="delete_quota"),
     path("people/", people_views.people_page, name="people"),
     path("people/invite", people_views.make_invitation, name="invite"),
     path(

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import usage
 from accounts.access import must_generate
 from accounts.models import User
 from chat import access, background, pages, recorder, transcript
@@ -137,6 +138,7 @@ def _next_turn(*, user: User, conversation_id: UUID, prompt: Prompt) -> Turn:
 def _open_turn(conversation: Conversation, prompt: Prompt) -> Turn:
     if earlier := conversation.messages.filter(client_id=prompt.client_id).first():
         return Turn(conversation, earlier.children.order_by("created_at")[0], request=None)
+    _refuse_if_spent(conversation.owner)
     messages = list(conversation.messages.all())
     _refuse_if_running(messages)
     if len(messages) + 2 > MAX_MESSAGES:
@@ -156,6 +158,7 @@ def _open_turn(conversation: Conversation, prompt: Prompt) -> Turn:
 def _retried_turn(*, answer: Message, user: User) -> Turn:
     with transaction.atomic():
         conversation = access.lock_conversation(user, answer.conversation_id)
+        _refuse_if_spent(user)
         messages = list(conversation.messages.all())
         _refuse_if_running(messages)
         if conversation.leaf_id != answer.pk or len(messages) + 1 > MAX_MESSAGES:
@@ -219,6 +222,13 @@ def model_of(conversation: Conversation) -> CatalogEntry:
     if entry is None:
         raise TurnRefused("There is no model for you yet. Ask an administrator for one.")
     return entry
+
+
+def _refuse_if_spent(user: User) -> None:
+    try:
+        usage.refuse_if_spent(user)
+    except usage.QuotaSpent as spent:
+        raise TurnRefused(str(spent)) from spent
 
 
 def _refuse_if_running(messages: list[Message]) -> None:
