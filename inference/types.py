@@ -175,9 +175,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued"):
-    """`position` 1 is next in line."""
+    """`position` 1 is next in line. `expected_seconds` from now until its turn; None: nobody can tell yet."""
 
     position: int
+    expected_seconds: float | None = None
 
 
 class Loading(msgspec.Struct, frozen=True, tag="loading"):

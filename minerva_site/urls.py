@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from minerva_site.csp_report import csp_report
 from minerva_site.health import healthz, readyz
+from minerva_site.sharing_page import sharing_page
 from minerva_site.styleguide import styleguide
 
 urlpatterns = [
@@ -12,6 +13,7 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("csp-report", csp_report, name="csp_report"),
     path("styleguide/", styleguide, name="styleguide"),
+    path("sharing/", sharing_page, name="sharing"),
     path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
     path("models/", include("models_app.urls")),

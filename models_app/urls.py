@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from models_app import settings_views, status_views, views
+from models_app import grants, settings_views, status_views, views
 from models_app.benchmarks import views as benchmarks
 from models_app.downloads import upload_views
 from models_app.downloads import views as downloads
@@ -39,6 +39,7 @@ urlpatterns = [
     path("<uuid:entry_id>/settings/", settings_views.model_settings, name="settings"),
     path("<uuid:entry_id>/settings/estimate", settings_views.estimate, name="estimate"),
     path("<uuid:entry_id>/settings/reset", settings_views.reset, name="reset_settings"),
+    path("<uuid:entry_id>/groups", grants.set_groups, name="groups"),
     path("<uuid:entry_id>/default", views.make_default, name="make_default"),
     path("<uuid:entry_id>/delete", views.delete, name="delete"),
     path("<uuid:entry_id>/undelete", views.undelete, name="undelete"),

@@ -66,6 +66,7 @@ class ModelLife:
         *,
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
+        max_per_user: int = 0,
         effects: Effects,
         clock: Clock,
     ) -> None:
@@ -78,7 +79,7 @@ class ModelLife:
         self._idle_unload_seconds = idle_unload_seconds
         self._effects = effects
         self._clock = clock
-        self._queue = GenerationQueue(send=effects.send, clock=clock)
+        self._queue = GenerationQueue(send=effects.send, clock=clock, max_per_user=max_per_user)
         self._chain = LoadChain(())  # of the present load
         self._wanted: ModelSpec | None = None  # asked for by LoadRequested, not yet begun
         self._spec: ModelSpec | None = None  # of the present load

@@ -50,6 +50,7 @@ class ModelOwner:
         *,
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
+        max_per_user: int,
         runner_command: Sequence[str],
         memory: MemoryPlan,
         clock: Clock,
@@ -68,6 +69,7 @@ class ModelOwner:
             model_id,
             links_of=links_of,
             idle_unload_seconds=idle_unload_seconds,
+            max_per_user=max_per_user,
             effects=self,
             clock=clock,
         )

@@ -130,6 +130,7 @@ class InferenceService:
             model_id,
             links_of=self._links_of,
             idle_unload_seconds=self._settings.idle_unload_seconds,
+            max_per_user=self._settings.max_per_user,
             runner_command=self._settings.runner_command,
             memory=self._memory,
             clock=self._clock,

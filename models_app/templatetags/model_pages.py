@@ -6,10 +6,12 @@ from django import template
 from django.urls import reverse
 
 from models_app import placement
+from models_app.grants import GrantForm
 
 register = template.Library()
 
 register.filter("placement", placement.badge)
+register.simple_tag(GrantForm, name="grant_form")
 
 
 @register.filter
