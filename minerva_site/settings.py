@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "accounts",
     "models_app",
     "chat",
+    "api",
     "minerva_site",
 ]
 AUTH_USER_MODEL = "accounts.User"

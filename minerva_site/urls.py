@@ -12,6 +12,7 @@ urlpatterns = [
     path("csp-report", csp_report, name="csp_report"),
     path("styleguide/", styleguide, name="styleguide"),
     path("", include("accounts.urls")),
+    path("", include("api.page_urls")),
     path("models/", include("models_app.urls")),
     path("", include("chat.urls")),
 ]

@@ -1,4 +1,4 @@
-"""Who may see and manage models: staff."""
+"""Who may see and manage models: staff. Who may use them: everybody who is signed in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
-from models_app.models import CatalogEntry
+from accounts.models import User
+from models_app.models import CatalogEntry, CatalogEntryQuerySet
 
 P = ParamSpec("P")
 Request = TypeVar("Request", bound=HttpRequest)
@@ -33,3 +34,8 @@ def staff_only(view: View[Request, P]) -> View[Request, P]:
 def get_entry(entry_id: UUID) -> CatalogEntry:
     """Raises 404."""
     return get_object_or_404(CatalogEntry, pk=entry_id, is_projector=False)
+
+
+def models_for(user: User) -> CatalogEntryQuerySet:
+    """What this person, and a program in their name, may use."""
+    return CatalogEntry.objects.usable() if user.is_active else CatalogEntry.objects.none()

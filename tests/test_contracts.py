@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("accounts", "chat", "inference", "minerva_site", "models_app", "scripts")
+PACKAGES = ("accounts", "api", "chat", "inference", "minerva_site", "models_app", "scripts")
 TEMPLATES = sorted(ROOT.glob("templates/**/*.html"))
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
