@@ -18,6 +18,7 @@ from inference.types import (
     ModelSpec,
     Overflow,
     Pooling,
+    RawPrompt,
     Request,
     SamplingParams,
     ServiceStatus,
@@ -52,11 +53,17 @@ class Unload(msgspec.Struct, frozen=True, tag="unload"):
     model_id: str
 
 
+class Recall(msgspec.Struct, frozen=True, tag="recall"):
+    """What the one who started this generation noted with it."""
+
+    generation_id: str
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
     pass
 
 
-Command = Generate | Attach | Stop | Forget | Load | Unload | GetStatus
+Command = Generate | Attach | Stop | Forget | Recall | Load | Unload | GetStatus
 
 # -- service → client -----------------------------------------------------------------------------
 
@@ -75,11 +82,15 @@ class Logged(msgspec.Struct, frozen=True, tag="logged"):
     event: LoggedEvent
 
 
+class Recalled(msgspec.Struct, frozen=True, tag="recalled"):
+    note: bytes
+
+
 class StatusReply(msgspec.Struct, frozen=True, tag="status"):
     status: ServiceStatus
 
 
-Reply = Done | Refused | Logged | StatusReply
+Reply = Done | Refused | Logged | Recalled | StatusReply
 
 # -- service → runner -----------------------------------------------------------------------------
 
@@ -117,6 +128,9 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     user: str = ""
     tools: tuple[Tool, ...] = ()
     overflow: Overflow = "refuse"
+    prompt: RawPrompt | None = None
+    template_options: str = ""
+    request_id: str = ""
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed"):
@@ -124,13 +138,26 @@ class Embed(msgspec.Struct, frozen=True, tag="embed"):
     inputs: tuple[str, ...]
     pooling: Pooling | None = None
     user: str = ""
+    request_id: str = ""
+
+
+class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
+    """One of `text`, `tokens` and `messages`. Answered beside what is being computed."""
+
+    generation_id: str
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    messages: tuple[ChatMessage, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    template_options: str = ""
+    request_id: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     generation_id: str
 
 
-RunnerCommand = LoadModel | Start | Embed | Cancel
+RunnerCommand = LoadModel | Start | Embed | Tokenize | Cancel
 
 # -- runner → service -----------------------------------------------------------------------------
 

@@ -30,7 +30,6 @@ from twisted.web.http import HTTPChannel
 from minerva_site.limits import (
     DISCARD_LIMIT,
     DISCARD_SECONDS,
-    FIRST_BYTE_SECONDS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
     MAX_HEADER_BYTES,
@@ -40,6 +39,7 @@ from minerva_site.limits import (
     WATCHDOG_SECONDS,
     WEBSOCKET_MESSAGE_LIMIT,
     body_limit,
+    first_byte_seconds,
 )
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class LimitedRequest(WebRequest):
 
     def check_timeouts(self) -> None:
         """An answer may go on for long, but it has to begin."""
-        if not self._response_started and self.duration() > FIRST_BYTE_SECONDS:
+        if not self._response_started and self.duration() > first_byte_seconds(self.uri):
             self.basic_error(503, b"Service Unavailable", "This took too long. Try again.")
 
 

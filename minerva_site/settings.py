@@ -40,6 +40,8 @@ DOWNLOAD_BYTES_PER_SECOND = CONFIGURATION.download_mib_per_second * 1024 * 1024
 HUB_ENDPOINT = CONFIGURATION.hub_endpoint
 HUB_TOKEN = CONFIGURATION.hub_token
 HUB_IS_OFFLINE = CONFIGURATION.offline
+API_KEYLESS_USER = CONFIGURATION.api_keyless_user
+API_ORIGINS = frozenset(CONFIGURATION.api_origins)
 SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 
 # -- applications --------------------------------------------------------------------------------
@@ -69,6 +71,7 @@ ASGI_APPLICATION = "minerva_site.asgi.application"
 
 MIDDLEWARE = [
     "minerva_site.headers.HeadersMiddleware",
+    "api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

@@ -26,6 +26,8 @@ from inference.messages import (
     Generate,
     GetStatus,
     Load,
+    Recall,
+    Recalled,
     Refused,
     StatusReply,
     Stop,
@@ -118,6 +120,8 @@ class Server:
             case Attach(generation_id=generation_id, after=after):
                 frames = self._service.attach(generation_id, after=after)
                 await _while_connected(reader, _stream(frames, writer))
+            case Recall(generation_id=generation_id):
+                await _send(writer, Recalled(self._service.recall(generation_id)))
             case GetStatus():
                 await _send(writer, StatusReply(self._service.status()))
             case _:

@@ -1,0 +1,24 @@
+"""What programs call. `api.middleware` leads here; pages for people are in `api.page_urls`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from api.chat import chat_completions
+from api.completions import completions
+from api.embeddings import embeddings
+from api.endpoints import endpoint
+from api.model_list import get_model, list_models, load_model, unload_model
+from api.tokens import detokenize, tokenize
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("v1/models", endpoint("models", GET=list_models)),
+    path("v1/models/<path:model>/load", endpoint("load", POST=load_model)),
+    path("v1/models/<path:model>/unload", endpoint("unload", POST=unload_model)),
+    path("v1/models/<path:model>", endpoint("model", GET=get_model)),
+    path("v1/chat/completions", endpoint("chat", POST=chat_completions)),
+    path("v1/completions", endpoint("completions", POST=completions)),
+    path("v1/embeddings", endpoint("embeddings", POST=embeddings)),
+    path("tokenize", endpoint("tokenize", POST=tokenize)),
+    path("detokenize", endpoint("detokenize", POST=detokenize)),
+]
