@@ -103,5 +103,5 @@ def _matches(key: ApiKey, secret: str) -> bool:
     return any(constant_time_compare(key.digest, _digest(secret, key=one)) for one in own)
 
 
-def _digest(secret: str, *, key: str) -> str:
+def _digest(secret: str, *, key: str | bytes) -> str:
     return salted_hmac("accounts.keys", secret, secret=key, algorithm="sha256").hexdigest()

@@ -9,14 +9,13 @@ from api.answer import (
     Answer,
     Begins,
     Breaks,
-    CallArguments,
-    CallBegins,
     Ends,
     Part,
     Said,
     call_id,
     total,
 )
+from api.forced_call import CallArguments, CallBegins
 from api.streams import StreamNote, data
 from inference.types import SampledToken, Timings, TokenLogprob, Usage
 

@@ -76,11 +76,11 @@ def _job(asked: CompletionRequest, target: Target) -> Job:
 def _generation(asked: CompletionRequest, target: Target, note: StreamNote) -> GenerationRequest:
     own = msgspec.structs.replace(target.entry.settings.sampling, max_tokens=DEFAULT_MAX_TOKENS)
     wanted = asked.logprobs is not None and asked.logprobs is not False
-    more = {"logprobs": int(asked.logprobs or 0)} if wanted else {}
+    logprobs = int(asked.logprobs or 0) if wanted else None
     return GenerationRequest(
         generation_id=note.id,
         model=target.entry.spec,
-        sampling=sampling_of(asked, own, **more),
+        sampling=sampling_of(asked, own, logprobs=logprobs),
         user=target.user,
         request_id=target.admission.request_id,
         note=msgspec.msgpack.encode(note) if asked.stream else b"",

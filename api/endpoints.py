@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -16,13 +16,12 @@ from api.callers import caller_of
 from api.errors import ApiError, of_inference
 from inference.errors import InferenceError
 
-Handler = Callable[..., Awaitable[HttpResponseBase]]
-View = Callable[..., Awaitable[HttpResponseBase]]
+Handler = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 logger = logging.getLogger(__name__)
 
 
-def endpoint(name: str, **handlers: Handler) -> View:
+def endpoint(name: str, **handlers: Handler) -> Handler:
     """A view: `endpoint("models", GET=list_models)`. A handler gets the request and who calls."""
 
     async def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:

@@ -5,36 +5,57 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import DatabaseError
 
 from accounts import keys
 from api import background
+from api.callers import Caller
 from api.errors import ApiError
 from inference.errors import InferenceError
 from models_app import engine
 
-if TYPE_CHECKING:
-    from api.running import Run
-
 LOOK_SECONDS = 0.8
 
 logger = logging.getLogger(__name__)
-_open: set[Run] = set()
+
+
+@dataclass(eq=False)
+class Watched:
+    """`cut_off`: why whoever reads it has to be sent away now."""
+
+    generation_id: str
+    key_id: UUID
+    cut_off: ApiError | None = None
+
+
+_open: set[Watched] = set()
 _looking: asyncio.Task[None] | None = None
 
 
-def watch(run: Run) -> None:
+def watch(generation_id: str, caller: Caller) -> Watched | None:
+    """None: there is no key that could be revoked."""
     global _looking
-    _open.add(run)
+    if caller.key is None:
+        return None
+    watched = Watched(generation_id, caller.key.pk)
+    _open.add(watched)
     if _looking is None or _looking.done():
         _looking = background.spawn(_look_while_open(), name="revocation watch")
+    return watched
 
 
-def unwatch(run: Run) -> None:
-    _open.discard(run)
+def unwatch(watched: Watched | None) -> None:
+    if watched is not None:
+        _open.discard(watched)
+
+
+def check(watched: Watched | None) -> None:
+    """Raises 401."""
+    if watched is not None and watched.cut_off is not None:
+        raise watched.cut_off
 
 
 async def _look_while_open() -> None:
@@ -45,20 +66,20 @@ async def _look_while_open() -> None:
 
 
 async def _look() -> None:
-    asked = {run: key.pk for run in _open if (key := run.admission.caller.key) is not None}
-    valid = await _still_valid(sorted(set(asked.values())))
-    for run, key_id in asked.items():
-        if key_id not in valid:
-            await _cut_off(run)
+    asked = {one for one in _open if one.cut_off is None}
+    valid = await _still_valid(sorted({one.key_id for one in asked}))
+    for one in asked:
+        if one.key_id not in valid:
+            await _cut_off(one)
 
 
-async def _cut_off(run: Run) -> None:
-    logger.info("cut off generation=%s", run.id)
-    run.cut_off = ApiError(
+async def _cut_off(watched: Watched) -> None:
+    logger.info("cut off generation=%s", watched.generation_id)
+    watched.cut_off = ApiError(
         401, "The API key was revoked, or has expired, in the meantime.", code="invalid_api_key"
     )
     with contextlib.suppress(InferenceError):
-        await engine.inference_client().stop(run.id)
+        await engine.inference_client().stop(watched.generation_id)
 
 
 @background.in_database

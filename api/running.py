@@ -1,9 +1,10 @@
 """One generation for a program: started, read, and stopped when the program has gone.
 
-1. `Run` is told to the revocation watch before it starts; who loses the key loses what runs with it.
-2. It ends once, by `close`: from the reader's `finally`, or from the response that nobody read.
-3. A program that goes away has stopped. A web process that ends has not: what it leaves behind can be read
-   on by a stream's id, and is stopped by `reconcile` if nobody comes for it.
+1. It is watched for the revocation of its key from before its start to its end.
+2. `close` ends it once: from the reader's `finally`, or from the response that nobody read.
+3. A program that goes away has stopped, unless it said that it comes back. A web process that ends has not:
+   what it leaves behind can be read on by a stream's id (`api.lingering`).
+4. What it took is told once, at its real end, also when that comes after `close`.
 """
 
 from __future__ import annotations
@@ -13,25 +14,15 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from api import background, metrics, revocation
+from api import background, lingering, metrics, revocation
 from api.admission import Admission
 from api.answer import WAITING
-from api.errors import ApiError
-from inference.errors import InferenceError, ServiceUnavailable
-from inference.types import (
-    TERMINAL,
-    Event,
-    Failed,
-    LoggedEvent,
-    Request,
-    Timings,
-    Usage,
-)
+from inference.errors import InferenceError
+from inference.types import TERMINAL, Event, Failed, Finished, Request
 from models_app import engine
 
 # An answer's status is held back for so long, as what is wrong mostly shows by then.
 DECIDE_SECONDS = 3.0
-TICK_SECONDS = 1.0
 # For whoever lost the end of a stream.
 KEPT_SECONDS = 300.0
 
@@ -48,15 +39,13 @@ class Run:
         counts: bool = True,
     ) -> None:
         self.request = request
-        self.admission = admission
-        self.cut_off: ApiError | None = None
-        self._outlives = outlives
+        self._admission = admission
+        self._patience = lingering.PATIENCE_SECONDS if outlives else 0.0
         self._counts = counts
-        self._client = engine.inference_client()
         self._loop = asyncio.get_running_loop()
-        self._is_started = self._is_closed = self._has_ended = False
-        self._usage: Usage | None = None
-        self._timings: Timings | None = None
+        self._watched: revocation.Watched | None = None
+        self._is_started = self._is_closed = False
+        self._end: Finished | Failed | None = None
 
     @property
     def id(self) -> str:
@@ -66,78 +55,54 @@ class Run:
         """Raises InferenceError. What it started is stopped even if the caller is cancelled just now."""
         self._is_started = True
         metrics.OPEN.inc()
-        revocation.watch(self)
-        try:
-            await self._client.generate(self.request)
-        except BaseException:
-            self.close()
-            raise
+        self._watched = revocation.watch(self.id, self._admission.caller)
+        await engine.inference_client().generate(self.request)
 
     async def events(self) -> AsyncIterator[Event | None]:
-        """To the terminal one. None: nothing happened for a second."""
-        async for logged in watched(self.id):
-            if self.cut_off is not None:
-                raise self.cut_off
-            if logged is not None:
-                self._note(logged.event)
-            yield logged and logged.event
-
-    def _note(self, event: Event) -> None:
-        if isinstance(event, TERMINAL):
-            self._has_ended = True
-            self._usage, self._timings = event.usage, event.timings
+        """To the terminal one. None: nothing happened for a second. Raises ApiError and InferenceError."""
+        with lingering.reading(self.id):
+            async for logged in lingering.watched(self.id):
+                revocation.check(self._watched)
+                if logged is not None and isinstance(logged.event, TERMINAL):
+                    self._end = logged.event
+                yield None if logged is None else logged.event
 
     def close(self) -> None:
         """In the event loop. Idempotent."""
-        if self._is_closed or not self._is_started:
-            return
-        self._is_closed = True
-        metrics.OPEN.dec()
-        revocation.unwatch(self)
-        leaves_behind = self._outlives or is_stopping()
-        if self._has_ended or not leaves_behind:
-            background.spawn(self._clear_up(), name=f"clear up {self.id}")
-        if self._counts:
-            self.admission.ended(generation_id=self.id, usage=self._usage, timings=self._timings)
+        if self._is_started and not self._is_closed:
+            self._is_closed = True
+            background.spawn(self._wind_up(), name=f"wind up {self.id}")
 
     def abandon(self) -> None:
         """From any thread: the response was never read."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.close)
 
-    async def _clear_up(self) -> None:
-        with contextlib.suppress(InferenceError):
-            if not self._has_ended:
-                await self._client.stop(self.id)
-            elif self._is_streamed:
-                await asyncio.sleep(KEPT_SECONDS)
-            await self._client.forget(self.id)
+    async def _wind_up(self) -> None:
+        end = self._end
+        if end is None and not is_stopping():
+            end = await lingering.until_end(self.id, patience=self._patience)
+        revocation.unwatch(self._watched)
+        metrics.OPEN.dec()
+        if self._counts:
+            self._tell(end)
+        if self._is_streamed:
+            await asyncio.sleep(KEPT_SECONDS)
+        if end is not None:
+            with contextlib.suppress(InferenceError):
+                await engine.inference_client().forget(self.id)
+
+    def _tell(self, end: Finished | Failed | None) -> None:
+        usage, timings = (end.usage, end.timings) if end else (None, None)
+        self._admission.ended(generation_id=self.id, usage=usage, timings=timings)
 
     @property
     def _is_streamed(self) -> bool:
         return bool(self.request.note)
 
 
-async def watched(generation_id: str) -> AsyncIterator[LoggedEvent | None]:
-    """A generation's log to its end. A connection that broke is made once more."""
-    client, number = engine.inference_client(), 0
-    while True:
-        before = number
-        try:
-            async for logged in client.watch(
-                generation_id, after=number, idle_seconds=TICK_SECONDS
-            ):
-                yield logged
-                number = logged.number if logged else number
-            return
-        except ServiceUnavailable:
-            if number == before:
-                raise
-
-
 async def until_decided(events: AsyncIterator[Event | None]) -> list[Event]:
-    """What came up to the first sign that the model is at it, or for a few seconds. Raises the error of a
-    generation that failed by then."""
+    """What came up to the first sign that the model is at it, or for a few seconds."""
     came: list[Event] = []
     give_up_at = time.monotonic() + DECIDE_SECONDS
     async for event in events:

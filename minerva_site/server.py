@@ -185,7 +185,8 @@ class CountedWebSocketFactory(WebSocketFactory):
 
 
 class LimitedServer(Server):
-    """Serves `application` on an open listening socket until SIGTERM or SIGINT."""
+    """Serves `application` on an open listening socket until SIGTERM or SIGINT. `when_shutting_down` is
+    called before connections are closed, `when_stopping` behind that."""
 
     def __init__(
         self,
@@ -193,6 +194,7 @@ class LimitedServer(Server):
         *,
         listener: socket.socket,
         when_running: Callable[[], None],
+        when_shutting_down: Callable[[], None],
         when_stopping: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(
@@ -209,6 +211,7 @@ class LimitedServer(Server):
         )
         self._listener = listener
         self._when_running = when_running
+        self._when_shutting_down = when_shutting_down
         self._when_stopping = when_stopping
 
     def run(self) -> None:
@@ -238,6 +241,7 @@ class LimitedServer(Server):
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         _end_process_after(WATCHDOG_SECONDS)
+        self._when_shutting_down()
         for protocol in self.connections:
             if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
                 # `sendClose` lets applications use only some codes, and this is not one of them.

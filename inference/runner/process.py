@@ -137,8 +137,8 @@ class Runner:
             self._channel.send(Emitted(name, Failed(error.info)))
         except Exception:
             logger.exception("tokenizing failed generation=%s", name)
-            error = InferenceError("This text could not be split into tokens.")
-            self._channel.send(Emitted(name, Failed(error.info)))
+            broken = InferenceError("This text could not be split into tokens.")
+            self._channel.send(Emitted(name, Failed(broken.info)))
 
     def _beat(self) -> None:
         while True:

@@ -91,10 +91,10 @@ class ApiProcess:
     def revoke(self, secret: str) -> None:
         self.web.run(REVOKE.format(secret=secret))
 
-    def post(self, path: str, body: Any, key: str, **headers: str) -> tuple[int, Any, bytes]:
+    def post(self, path: str, body: Any, key: str, **headers: str) -> Any:
         given = {"Content-Type": "application/json", "Authorization": f"Bearer {key}", **headers}
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.web.request("POST", path, data, **given)
 
-    def get(self, path: str, key: str, **headers: str) -> tuple[int, Any, bytes]:
+    def get(self, path: str, key: str, **headers: str) -> Any:
         return self.web.request("GET", path, None, Authorization=f"Bearer {key}", **headers)
