@@ -21,7 +21,7 @@ class Block(msgspec.Struct, kw_only=True):
     text: str = ""
     id: str = ""
     name: str = ""
-    input: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
     tool_use_id: str = ""
     content: str | list[Block] | None = None
     is_error: bool | None = None
@@ -36,7 +36,7 @@ class GivenTool(msgspec.Struct, kw_only=True):
     name: str
     type: str | None = None
     description: str | None = None
-    input_schema: msgspec.Raw = msgspec.Raw()
+    input_schema: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
     strict: bool | None = None
 
 

@@ -28,6 +28,11 @@ def read(request: HttpRequest, kind: type[T]) -> T:
         raise invalid(f"The body is not valid JSON: {error}") from error
 
 
+def left_out() -> msgspec.Raw:
+    """What a part that is kept as it comes is where nothing came."""
+    return msgspec.Raw()
+
+
 def text_of(raw: msgspec.Raw) -> str:
     """The JSON of a part that was kept as it came; "" where it was left out, or null."""
     text = bytes(raw).decode("utf-8", "replace").strip()

@@ -32,13 +32,13 @@ class StreamOptions(msgspec.Struct, kw_only=True):
 
 class JsonSchema(msgspec.Struct, kw_only=True):
     name: str = ""
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
 
 
 class ResponseFormat(msgspec.Struct, kw_only=True):
     type: str
     json_schema: JsonSchema | None = None
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
 
 
 class ThinkingFields(SamplingFields, kw_only=True):
@@ -46,7 +46,7 @@ class ThinkingFields(SamplingFields, kw_only=True):
 
     reasoning_effort: str | None = None
     think: bool | str | None = None
-    chat_template_kwargs: msgspec.Raw = msgspec.Raw()
+    chat_template_kwargs: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
 
 
 class ChatRequest(ThinkingFields, kw_only=True):

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from api import metrics, request_ids
 from api.admission import count_request
-from api.callers import caller_of
+from api.callers import Caller, caller_of
 from api.errors import ApiError, of_inference
 from inference.errors import InferenceError
 
@@ -21,13 +21,16 @@ Handler = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 logger = logging.getLogger(__name__)
 
 
-def endpoint(name: str, **handlers: Handler) -> Handler:
-    """A view: `endpoint("models", GET=list_models)`. A handler gets the request and who calls."""
+def endpoint(name: str, *, needs_key: bool = True, **handlers: Handler) -> Handler:
+    """A view: `endpoint("models", GET=list_models)`. A handler gets the request and who calls, if that has to
+    be known."""
 
     async def view(request: HttpRequest, **arguments: Any) -> HttpResponseBase:
         began_at = time.monotonic()
         try:
-            response = await _answered(request, handlers, arguments)
+            handler = _handler(request, handlers)
+            callers = [await _caller(request)] if needs_key else []
+            response = await handler(request, *callers, **arguments)
         except ApiError as error:
             response = refusal(request, error)
         except InferenceError as error:
@@ -67,13 +70,15 @@ def is_anthropic(request: HttpRequest) -> bool:
     return request.path.startswith("/v1/messages") or "anthropic-version" in request.headers
 
 
-async def _answered(
-    request: HttpRequest, handlers: dict[str, Handler], arguments: dict[str, Any]
-) -> HttpResponseBase:
+def _handler(request: HttpRequest, handlers: dict[str, Handler]) -> Handler:
     method = "GET" if request.method == "HEAD" else str(request.method)
     if method not in handlers:
         allowed = ", ".join(handlers)
         raise ApiError(405, f"Only {allowed} here.", code="method", headers={"Allow": allowed})
+    return handlers[method]
+
+
+async def _caller(request: HttpRequest) -> Caller:
     caller = await caller_of(request)
     count_request(caller)
-    return await handlers[method](request, caller, **arguments)
+    return caller

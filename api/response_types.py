@@ -30,7 +30,7 @@ class GivenTool(msgspec.Struct, kw_only=True):
     type: str
     name: str = ""
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw()
+    parameters: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
     strict: bool | None = None
 
 
@@ -41,7 +41,7 @@ class NamedTool(msgspec.Struct, kw_only=True):
 
 class Format(msgspec.Struct, kw_only=True):
     type: str
-    schema: msgspec.Raw = msgspec.Raw()
+    schema: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
 
 
 class TextOptions(msgspec.Struct, kw_only=True):

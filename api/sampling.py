@@ -44,7 +44,7 @@ class SamplingFields(msgspec.Struct, kw_only=True):
     stop: str | list[str] | None = None
     logit_bias: dict[str, float] | None = None
     grammar: str | None = None
-    json_schema: msgspec.Raw = msgspec.Raw()
+    json_schema: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
     backend: str | None = None
 
 

@@ -25,7 +25,7 @@ ANY_OBJECT = {"type": "object"}
 class FunctionTool(msgspec.Struct, kw_only=True):
     name: str
     description: str | None = None
-    parameters: msgspec.Raw = msgspec.Raw()
+    parameters: msgspec.Raw = msgspec.field(default_factory=bodies.left_out)
     strict: bool | None = None
 
 

@@ -10,8 +10,10 @@ from api.completions import completions
 from api.embeddings import embeddings
 from api.endpoints import endpoint
 from api.model_list import get_model, list_models, load_model, unload_model
+from api.openapi import openapi
 from api.responses import responses
 from api.resuming import read_stream, resumable
+from api.state_views import health, metrics, stats
 from api.tokens import detokenize, tokenize
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -26,6 +28,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/responses", endpoint("responses", POST=resumable(responses))),
     path("v1/streams/<str:stream_id>", endpoint("stream", GET=read_stream)),
     path("v1/embeddings", endpoint("embeddings", POST=embeddings)),
+    path("v1/health", endpoint("health", needs_key=False, GET=health)),
+    path("v1/stats", endpoint("stats", GET=stats)),
+    path("metrics", endpoint("metrics", GET=metrics)),
+    path("openapi.json", endpoint("openapi", needs_key=False, GET=openapi)),
     path("tokenize", endpoint("tokenize", POST=tokenize)),
     path("detokenize", endpoint("detokenize", POST=detokenize)),
 ]

@@ -6,16 +6,19 @@ Importing this module installs Twisted's reactor: only `minerva_site.web` does.
    disk and then to memory, before the application can say no.
 2. Headers, connections in all and connections from one address have a cap.
 3. The listening socket is given to us open, so that it survives our own restart.
-4. Shutdown tells every websocket "restarting" and does not wait for ever for an application.
+4. A client that does not read is let go, rather than what is written for it kept in memory.
+5. Shutdown tells every websocket "restarting" and does not wait for ever for an application.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -28,14 +31,17 @@ from twisted.logger import formatEvent, globalLogBeginner
 from twisted.web.http import HTTPChannel
 
 from minerva_site.limits import (
+    API_PATHS,
     DISCARD_LIMIT,
     DISCARD_SECONDS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
     MAX_HEADER_BYTES,
     MAX_HEADER_COUNT,
+    MAX_UNSENT_BYTES,
     SERVICE_RESTART,
     SHUTDOWN_SECONDS,
+    STUCK_SECONDS,
     WATCHDOG_SECONDS,
     WEBSOCKET_MESSAGE_LIMIT,
     body_limit,
@@ -53,6 +59,25 @@ class LimitedChannel(HTTPChannel):
     maxHeaders = MAX_HEADER_COUNT
     totalHeadersSize = MAX_HEADER_BYTES
     _num_discarded: int | None = None
+    _full_since: float | None = None
+    _num_unsent = 0
+
+    def pauseProducing(self) -> None:
+        """The client takes no more for now."""
+        super().pauseProducing()
+        self._full_since, self._num_unsent = time.monotonic(), 0
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._full_since = None
+
+    def is_stuck(self, size: int) -> bool:
+        """Asked before `size` more bytes are written: it has not taken any for long, or is far behind."""
+        if self._full_since is None:
+            return False
+        self._num_unsent += size
+        is_long = time.monotonic() - self._full_since > STUCK_SECONDS
+        return is_long or self._num_unsent > MAX_UNSENT_BYTES
 
     def requested_path(self) -> bytes:
         path: bytes = self._path
@@ -64,9 +89,12 @@ class LimitedChannel(HTTPChannel):
             return
         self._num_discarded = 0
         body = sentence + b"\n"
+        kind = b"text/plain; charset=utf-8"
+        if self.requested_path().startswith(API_PATHS):
+            kind, body = b"application/json", _as_api_error(sentence)
         self.transport.write(
             b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+            b"Content-Type: " + kind + b"\r\nX-Content-Type-Options: nosniff\r\n"
             b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
         )
         self.transport.loseWriteConnection()
@@ -117,6 +145,13 @@ class LimitedRequest(WebRequest):
         self.channel.refuse(
             b"413 Content Too Large", b"This is larger than Minerva accepts here. Nothing was kept."
         )
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        channel = self.channel
+        if channel is not None and channel.is_stuck(len(message.get("body", b""))):
+            channel.transport.abortConnection()
+            return
+        super().handle_reply(message)
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """What Daphne itself has to say, without its name and its inline style."""
@@ -262,6 +297,12 @@ class LimitedServer(Server):
                 await self._when_stopping()
         except Exception:
             logger.exception("the shutdown was not clean")
+
+
+def _as_api_error(sentence: bytes) -> bytes:
+    """The only error of the API that is answered here; its two shapes in one."""
+    error = {"type": "request_too_large", "message": sentence.decode(), "code": "request_too_large"}
+    return json.dumps({"type": "error", "error": error}).encode()
 
 
 def _end_process_after(seconds: float) -> None:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("styleguide/", styleguide, name="styleguide"),
     path("", include("accounts.urls")),
     path("", include("api.page_urls")),
+    path("", include("api.urls")),
     path("models/", include("models_app.urls")),
     path("", include("chat.urls")),
 ]

@@ -81,7 +81,7 @@ def test_thinking_is_an_item_of_its_own(client, ask):
 @pytest.mark.parametrize("ask", [create, streamed])
 def test_a_tool_is_called_and_its_result_read(client, ask):
     response = ask(client, "calls", tools=[WEATHER])
-    said, call = response.output
+    _, call = response.output
     assert (call.type, call.name) == ("function_call", "weather")
     assert json.loads(call.arguments) == {"city": "Oslo"}
 
