@@ -284,8 +284,9 @@ def test_a_revoked_key_ends_its_open_streams_and_lets_nobody_in(api):
 @pytest.mark.timeout(180)
 def test_a_client_that_never_reads_is_let_go(api, key):
     loaded(api, key, "endless")
-    client = Reader(api, {**BODY, "model": "endless"}, key)
+    talkative = {"logprobs": True, "top_logprobs": 20}  # fills what the system holds for a reader
+    client = Reader(api, {**BODY, "model": "endless", **talkative}, key)
 
     wait_until(lambda: not is_idle(api))
-    wait_until(lambda: is_idle(api), seconds=100)
+    wait_until(lambda: is_idle(api), seconds=120)
     client.close()
