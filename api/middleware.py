@@ -19,7 +19,7 @@ from api.endpoints import refusal
 from api.errors import ApiError
 
 URLCONF = "api.urls"
-PREFIXES = ("/v1/", "/tokenize", "/detokenize", "/metrics", "/openapi.json")
+PREFIXES = ("/v1/", "/tokenize/", "/detokenize/", "/metrics/", "/openapi.json/")
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": (
@@ -43,7 +43,7 @@ class ApiMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        if not request.path.startswith(PREFIXES):
+        if not (request.path + "/").startswith(PREFIXES):
             response: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
             return response
         return answer(request) if self._is_async else async_to_sync(answer)(request)

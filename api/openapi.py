@@ -103,6 +103,7 @@ def _operation(path: str, summary: str, *, status: str = "200") -> dict[str, Any
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation: dict[str, Any] = {
         "summary": summary,
+        "tags": [_tag(path, summary)],
         "responses": {
             status: {"description": "Done", "content": {media: {"schema": {}}}},
             **{str(one): {"description": "Refused", "content": error} for one in STATUSES},
@@ -113,6 +114,14 @@ def _operation(path: str, summary: str, *, status: str = "200") -> dict[str, Any
     if path == "/v1/health":
         operation["security"] = []
     return operation
+
+
+def _tag(path: str, summary: str) -> str:
+    if path.startswith("/v1/models"):
+        return "Models"
+    if path in ("/v1/stats", "/metrics", "/v1/health"):
+        return "Server"
+    return "Anthropic" if "Anthropic" in summary else "OpenAI" if "OpenAI" in summary else "More"
 
 
 def _parameters(path: str) -> list[dict[str, Any]]:

@@ -86,11 +86,8 @@ class Run:
         metrics.OPEN.dec()
         if self._counts:
             self._tell(end)
-        if self._is_streamed:
-            await asyncio.sleep(KEPT_SECONDS)
         if end is not None:
-            with contextlib.suppress(InferenceError):
-                await engine.inference_client().forget(self.id)
+            _forget_in(KEPT_SECONDS if self._is_streamed else 0.0, self.id)
 
     def _tell(self, end: Finished | Failed | None) -> None:
         usage, timings = (end.usage, end.timings) if end else (None, None)
@@ -99,6 +96,20 @@ class Run:
     @property
     def _is_streamed(self) -> bool:
         return bool(self.request.note)
+
+
+def _forget_in(seconds: float, generation_id: str) -> None:
+    """Holds nothing of the request in the meantime."""
+
+    def forget() -> None:
+        background.spawn(_forget(generation_id), name=f"forget {generation_id}")
+
+    asyncio.get_running_loop().call_later(seconds, forget)
+
+
+async def _forget(generation_id: str) -> None:
+    with contextlib.suppress(InferenceError):
+        await engine.inference_client().forget(generation_id)
 
 
 async def until_decided(events: AsyncIterator[Event | None]) -> list[Event]:
