@@ -65,7 +65,7 @@ schemas = st.recursive(
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
-    with ApiProcess(tmp_path_factory.mktemp("api"), {"random": {}}) as api:
+    with ApiProcess(tmp_path_factory.mktemp("api"), {"random": {"printable": True}}) as api:
         yield api
 
 
