@@ -162,3 +162,7 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return f"{self.max_tokens or self.max_requests} in {self.hours} hours"
+
+
+# Models of other modules of this app, which Django looks for here.
+from accounts.key_models import ApiKey as ApiKey  # noqa: E402

@@ -27,6 +27,8 @@ from inference.messages import (
     Load,
     Logged,
     PlanReply,
+    Recall,
+    Recalled,
     Refused,
     Reply,
     StatusReply,
@@ -63,14 +65,29 @@ class InferenceClient:
 
         Raises GenerationNotFound, and ServiceUnavailable when the service dies in between.
         """
+        async for event in self.watch(generation_id, after=after, idle_seconds=None):
+            if event is not None:
+                yield event
+
+    async def watch(
+        self, generation_id: str, *, after: int = 0, idle_seconds: float | None
+    ) -> AsyncIterator[LoggedEvent | None]:
+        """As `attach`, with None whenever nothing happened for `idle_seconds`."""
         command = Attach(generation_id, after)
         give_up_at = time.monotonic() + self._timeout
         try:
             async with self._connection(command, give_up_at) as reader:
-                async for event in _events(reader):
+                async for event in _events(reader, idle_seconds):
                     yield event
         except _Broken as error:
             raise _unavailable() from error
+
+    async def recall(self, generation_id: str) -> bytes:
+        """The `note` of its request. Raises GenerationNotFound."""
+        reply = await self._ask(Recall(generation_id))
+        if not isinstance(reply, Recalled):
+            raise _unexpected(reply)
+        return reply.note
 
     async def stop(self, generation_id: str) -> None:
         """End a generation wherever it is; its log ends with Finished(CANCELLED). Idempotent."""
@@ -156,9 +173,16 @@ class _Broken(Exception):
     """The connection ended before what was promised."""
 
 
-async def _events(reader: asyncio.StreamReader) -> AsyncIterator[LoggedEvent]:
+async def _events(
+    reader: asyncio.StreamReader, idle_seconds: float | None
+) -> AsyncIterator[LoggedEvent | None]:
     while True:
-        reply = await _reply(reader)
+        try:
+            async with asyncio.timeout(idle_seconds):
+                reply = await _reply(reader)
+        except TimeoutError:
+            yield None
+            continue
         if not isinstance(reply, Logged):
             raise _unexpected(reply)
         yield reply.event

@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 from inference.errors import InvalidRequest
 from inference.output_format import check_output_format
-from inference.types import ChatMessage, EmbeddingRequest, Request, SamplingParams, Tool
+from inference.types import (
+    ChatMessage,
+    EmbeddingRequest,
+    RawPrompt,
+    Request,
+    SamplingParams,
+    TokensRequest,
+    Tool,
+)
 
 MAX_TOKENS = 1_048_576
 MAX_SEED = 2**63 - 1
@@ -25,6 +33,9 @@ WEIGHTS = (0.01, 100)
 MAX_TOOLS = 128
 MAX_INPUTS = 2048
 MAX_TOOLS_CHARACTERS = 256 * 1024
+# One token a byte at worst, which has to fit into a frame with its bytes.
+MAX_TEXT_BYTES = 256 * 1024
+MAX_OPTIONS_CHARACTERS = 16 * 1024
 TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -60,9 +71,56 @@ def check_request(request: Request) -> None:
     if isinstance(request, EmbeddingRequest):
         check_inputs(request.inputs)
         return
-    check_messages(request.messages)
+    check_options(request.template_options)
     check_tools(request.tools)
+    if isinstance(request, TokensRequest):
+        check_tokens_request(request)
+        return
+    if request.prompt is None:
+        check_messages(request.messages)
+    else:
+        check_prompt(request.prompt)
     check_sampling(request.sampling)
+
+
+def check_prompt(prompt: RawPrompt) -> None:
+    """Its tokens are looked at where the vocabulary is known."""
+    if bool(prompt.text) == bool(prompt.tokens):
+        raise InvalidRequest("There is no text to go on from.", field="prompt")
+
+
+def check_tokens_request(request: TokensRequest) -> None:
+    given = [bool(part) for part in (request.text, request.tokens, request.messages)]
+    if sum(given) > 1:
+        raise InvalidRequest("Give one of a text, tokens and messages.", field="text")
+    if request.messages:
+        check_messages(request.messages)
+    size = len(request.text.encode("utf-8", "replace"))
+    if max(size, len(request.tokens)) > MAX_TEXT_BYTES:
+        raise InvalidRequest(
+            f"{MAX_TEXT_BYTES // 1024} KiB of text are taken at once, or as many tokens.",
+            field="text",
+        )
+
+
+def check_options(options: str) -> None:
+    """Of the chat template."""
+    if options and (len(options) > MAX_OPTIONS_CHARACTERS or not _is_object(options)):
+        raise InvalidRequest(
+            "“chat_template_kwargs” must be a JSON object of at most "
+            f"{MAX_OPTIONS_CHARACTERS // 1024} KiB.",
+            field="chat_template_kwargs",
+        )
+
+
+def check_token_ids(tokens: Sequence[int], *, vocabulary_size: int) -> None:
+    """Raise InvalidRequest for one that the model does not have."""
+    for token in tokens:
+        if not 0 <= token < vocabulary_size:
+            raise InvalidRequest(
+                f"This model has no token {token:,}: they go from 0 to {vocabulary_size - 1:,}.",
+                field="tokens",
+            )
 
 
 def check_inputs(inputs: Sequence[str]) -> None:

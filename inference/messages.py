@@ -21,6 +21,7 @@ from inference.types import (
     ModelSpec,
     Overflow,
     Pooling,
+    RawPrompt,
     Request,
     SamplingParams,
     ServiceStatus,
@@ -62,6 +63,12 @@ class Foresee(msgspec.Struct, frozen=True, tag="foresee"):
     spec: ModelSpec
 
 
+class Recall(msgspec.Struct, frozen=True, tag="recall"):
+    """What the one who started this generation noted with it."""
+
+    generation_id: str
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
     pass
 
@@ -70,7 +77,9 @@ class GetDetails(msgspec.Struct, frozen=True, tag="get_details"):
     model_id: str
 
 
-Command = Generate | Attach | Stop | Forget | Load | Unload | Foresee | GetStatus | GetDetails
+Command = (
+    Generate | Attach | Stop | Forget | Recall | Load | Unload | Foresee | GetStatus | GetDetails
+)
 
 # -- service → client -----------------------------------------------------------------------------
 
@@ -89,6 +98,10 @@ class Logged(msgspec.Struct, frozen=True, tag="logged"):
     event: LoggedEvent
 
 
+class Recalled(msgspec.Struct, frozen=True, tag="recalled"):
+    note: bytes
+
+
 class StatusReply(msgspec.Struct, frozen=True, tag="status"):
     status: ServiceStatus
 
@@ -101,7 +114,7 @@ class DetailsReply(msgspec.Struct, frozen=True, tag="details"):
     details: ModelDetails
 
 
-Reply = Done | Refused | Logged | StatusReply | PlanReply | DetailsReply
+Reply = Done | Refused | Logged | Recalled | StatusReply | PlanReply | DetailsReply
 
 # -- service → runner -----------------------------------------------------------------------------
 
@@ -142,6 +155,9 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
     user: str = ""
     tools: tuple[Tool, ...] = ()
     overflow: Overflow = "refuse"
+    prompt: RawPrompt | None = None
+    template_options: str = ""
+    request_id: str = ""
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed"):
@@ -149,13 +165,26 @@ class Embed(msgspec.Struct, frozen=True, tag="embed"):
     inputs: tuple[str, ...]
     pooling: Pooling | None = None
     user: str = ""
+    request_id: str = ""
+
+
+class Tokenize(msgspec.Struct, frozen=True, tag="tokenize"):
+    """One of `text`, `tokens` and `messages`. Answered beside what is being computed."""
+
+    generation_id: str
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    messages: tuple[ChatMessage, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    template_options: str = ""
+    request_id: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
     generation_id: str
 
 
-RunnerCommand = LoadModel | Start | Embed | Cancel
+RunnerCommand = LoadModel | Start | Embed | Tokenize | Cancel
 
 # -- runner → service -----------------------------------------------------------------------------
 

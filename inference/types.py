@@ -114,22 +114,35 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     chat_template: str = ""
 
 
+class RawPrompt(msgspec.Struct, frozen=True):
+    """What a model goes on from as it stands, without a chat template: a text, or its tokens."""
+
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+
+
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True, tag="generation"):
-    """One completion. The caller chooses `generation_id`; the same id twice is the same generation.
+    """One completion, of `messages` or of a raw `prompt`. The caller chooses `generation_id`; the same id
+    twice is the same generation.
 
     `overflow`: a conversation that does not fit into the context window is refused, or its oldest
     turns are left out, which an event says. `weight`: how many turns in the queue its user gets
-    where others get one.
+    where others get one. `template_options`: the text of a JSON object, variables of the chat template.
+    `request_id`: whose log lines this belongs to. `note`: the caller's own, kept with the log.
     """
 
     generation_id: str
     model: ModelSpec
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[ChatMessage, ...] = ()
+    prompt: RawPrompt | None = None
     sampling: SamplingParams = SamplingParams()
     user: str = ""
     tools: tuple[Tool, ...] = ()
     overflow: Overflow = "refuse"
     weight: float = 1.0
+    template_options: str = ""
+    request_id: str = ""
+    note: bytes = b""
 
 
 class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True, tag="embedding"):
@@ -142,9 +155,28 @@ class EmbeddingRequest(msgspec.Struct, frozen=True, kw_only=True, tag="embedding
     pooling: Pooling | None = None
     user: str = ""
     weight: float = 1.0
+    request_id: str = ""
+    note: bytes = b""
 
 
-Request = GenerationRequest | EmbeddingRequest
+class TokensRequest(msgspec.Struct, frozen=True, kw_only=True, tag="tokens"):
+    """What a text is in tokens, what tokens are as a text, or how many a conversation takes: one of the
+    three. It waits for the model to be loaded, and for nobody's turn."""
+
+    generation_id: str
+    model: ModelSpec
+    text: str = ""
+    tokens: tuple[int, ...] = ()
+    messages: tuple[ChatMessage, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    template_options: str = ""
+    user: str = ""
+    weight: float = 1.0
+    request_id: str = ""
+    note: bytes = b""
+
+
+Request = GenerationRequest | EmbeddingRequest | TokensRequest
 
 
 class FinishReason(StrEnum):
@@ -240,12 +272,22 @@ class Embedding(msgspec.Struct, frozen=True, tag="embedding"):
     vector: bytes
 
 
+class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
+    """Of a text, or of a conversation, where only their `count` is told. `pieces`: the bytes of each."""
+
+    count: int
+    tokens: tuple[int, ...] = ()
+    pieces: tuple[bytes, ...] = ()
+
+
 class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """Terminal. The completion ended by itself, at its limit, or by Stop."""
+    """Terminal. The completion ended by itself, at its limit, or by Stop. `stop`: which of the request's
+    stop sequences it was."""
 
     reason: FinishReason
     usage: Usage
     timings: Timings
+    stop: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -256,7 +298,18 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     timings: Timings | None = None
 
 
-Event = Queued | Loading | Shortened | Prefill | Delta | ToolCall | Embedding | Finished | Failed
+Event = (
+    Queued
+    | Loading
+    | Shortened
+    | Prefill
+    | Delta
+    | ToolCall
+    | Embedding
+    | Tokens
+    | Finished
+    | Failed
+)
 TERMINAL = (Finished, Failed)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -171,6 +172,30 @@ class Configuration(BaseSettings):
         le=100_000,
         description="All downloads together take no more than this; 0: no limit.",
     )
+
+    api_keyless_user: str = Field(
+        "",
+        max_length=150,
+        description=(
+            "Programs on this machine itself may call the API without a key, in the name of this person. "
+            "Not behind a proxy on this machine: whoever comes through it would count as this machine."
+        ),
+    )
+    api_origins: list[str] = Field(
+        default_factory=list,
+        description=(
+            "Pages of other sites that may call the API, with a key, as a JSON list of origins: "
+            '["https://tools.example.com"]. Others are refused by the browser.'
+        ),
+    )
+
+    @field_validator("api_origins")
+    @classmethod
+    def _are_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", origin):
+                raise ValueError(f"{origin} is not an origin, such as https://tools.example.com")
+        return origins
 
     @field_validator("hub_endpoint")
     @classmethod

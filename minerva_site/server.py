@@ -6,16 +6,19 @@ Importing this module installs Twisted's reactor: only `minerva_site.web` does.
    disk and then to memory, before the application can say no.
 2. Headers, connections in all and connections from one address have a cap.
 3. The listening socket is given to us open, so that it survives our own restart.
-4. Shutdown tells every websocket "restarting" and does not wait for ever for an application.
+4. A client that does not read is let go, rather than what is written for it kept in memory.
+5. Shutdown tells every websocket "restarting" and does not wait for ever for an application.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -30,18 +33,21 @@ from twisted.web.http import HTTPChannel
 
 from minerva_site.certificate import CertificateFiles
 from minerva_site.limits import (
+    API_PATHS,
     DISCARD_LIMIT,
     DISCARD_SECONDS,
-    FIRST_BYTE_SECONDS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
     MAX_HEADER_BYTES,
     MAX_HEADER_COUNT,
+    MAX_UNSENT_BYTES,
     SERVICE_RESTART,
     SHUTDOWN_SECONDS,
+    STUCK_SECONDS,
     WATCHDOG_SECONDS,
     WEBSOCKET_MESSAGE_LIMIT,
     body_limit,
+    first_byte_seconds,
 )
 
 logger = logging.getLogger(__name__)
@@ -55,6 +61,25 @@ class LimitedChannel(HTTPChannel):
     maxHeaders = MAX_HEADER_COUNT
     totalHeadersSize = MAX_HEADER_BYTES
     _num_discarded: int | None = None
+    _full_since: float | None = None
+    _num_unsent = 0
+
+    def pauseProducing(self) -> None:
+        """The client takes no more for now."""
+        super().pauseProducing()
+        self._full_since, self._num_unsent = time.monotonic(), 0
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._full_since = None
+
+    def is_stuck(self, size: int) -> bool:
+        """Asked before `size` more bytes are written: it has not taken any for long, or is far behind."""
+        if self._full_since is None:
+            return False
+        self._num_unsent += size
+        is_long = time.monotonic() - self._full_since > STUCK_SECONDS
+        return is_long or self._num_unsent > MAX_UNSENT_BYTES
 
     def requested_path(self) -> bytes:
         path: bytes = self._path
@@ -66,9 +91,12 @@ class LimitedChannel(HTTPChannel):
             return
         self._num_discarded = 0
         body = sentence + b"\n"
+        kind = b"text/plain; charset=utf-8"
+        if self.requested_path().startswith(API_PATHS):
+            kind, body = b"application/json", _as_api_error(sentence)
         self.transport.write(
             b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
-            b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+            b"Content-Type: " + kind + b"\r\nX-Content-Type-Options: nosniff\r\n"
             b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
         )
         self.transport.loseWriteConnection()
@@ -120,6 +148,13 @@ class LimitedRequest(WebRequest):
             b"413 Content Too Large", b"This is larger than Minerva accepts here. Nothing was kept."
         )
 
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        channel = self.channel
+        if channel is not None and channel.is_stuck(len(message.get("body", b""))):
+            channel.transport.abortConnection()
+            return
+        super().handle_reply(message)
+
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
         """What Daphne itself has to say, without its name and its inline style."""
         headers = [
@@ -142,7 +177,7 @@ class LimitedRequest(WebRequest):
 
     def check_timeouts(self) -> None:
         """An answer may go on for long, but it has to begin."""
-        if not self._response_started and self.duration() > FIRST_BYTE_SECONDS:
+        if not self._response_started and self.duration() > first_byte_seconds(self.uri):
             self.basic_error(503, b"Service Unavailable", "This took too long. Try again.")
 
 
@@ -187,7 +222,8 @@ class CountedWebSocketFactory(WebSocketFactory):
 
 
 class LimitedServer(Server):
-    """Serves `application` on an open listening socket until SIGTERM or SIGINT."""
+    """Serves `application` on an open listening socket until SIGTERM or SIGINT. `when_shutting_down` is
+    called before connections are closed, `when_stopping` behind that."""
 
     def __init__(
         self,
@@ -196,6 +232,7 @@ class LimitedServer(Server):
         listener: socket.socket,
         certificate: CertificateFiles | None = None,
         when_running: Callable[[], None],
+        when_shutting_down: Callable[[], None],
         when_stopping: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(
@@ -213,6 +250,7 @@ class LimitedServer(Server):
         self._listener = listener
         self._certificate = certificate
         self._when_running = when_running
+        self._when_shutting_down = when_shutting_down
         self._when_stopping = when_stopping
 
     def run(self) -> None:
@@ -243,6 +281,7 @@ class LimitedServer(Server):
 
     def kill_all_applications(self) -> defer.Deferred[Any]:
         _end_process_after(WATCHDOG_SECONDS)
+        self._when_shutting_down()
         for protocol in self.connections:
             if isinstance(protocol, WebSocketProtocol) and protocol.state == protocol.STATE_OPEN:
                 # `sendClose` lets applications use only some codes, and this is not one of them.
@@ -277,6 +316,12 @@ def _with_tls(factory: HTTPFactory, files: CertificateFiles | None) -> Any:
     context.getContext().set_min_proto_version(SSL.TLS1_2_VERSION)
     context.getContext().use_certificate_chain_file(str(files.certificate))
     return TLSMemoryBIOFactory(context, False, factory)
+
+
+def _as_api_error(sentence: bytes) -> bytes:
+    """The only error of the API that is answered here; its two shapes in one."""
+    error = {"type": "request_too_large", "message": sentence.decode(), "code": "request_too_large"}
+    return json.dumps({"type": "error", "error": error}).encode()
 
 
 def _end_process_after(seconds: float) -> None:

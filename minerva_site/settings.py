@@ -43,6 +43,8 @@ DOWNLOAD_BYTES_PER_SECOND = CONFIGURATION.download_mib_per_second * 1024 * 1024
 HUB_ENDPOINT = CONFIGURATION.hub_endpoint
 HUB_TOKEN = CONFIGURATION.hub_token
 HUB_IS_OFFLINE = CONFIGURATION.offline
+API_KEYLESS_USER = CONFIGURATION.api_keyless_user
+API_ORIGINS = frozenset(CONFIGURATION.api_origins)
 SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 
 # -- applications --------------------------------------------------------------------------------
@@ -64,6 +66,7 @@ INSTALLED_APPS = [
     "accounts",
     "models_app",
     "chat",
+    "api",
     "minerva_site",
 ]
 AUTH_USER_MODEL = "accounts.User"
@@ -73,6 +76,7 @@ ASGI_APPLICATION = "minerva_site.asgi.application"
 
 MIDDLEWARE = [
     "minerva_site.headers.HeadersMiddleware",
+    "api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "servestatic.middleware.ServeStaticMiddleware",

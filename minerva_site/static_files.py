@@ -8,6 +8,7 @@ from collections.abc import Callable
 from servestatic.storage import CompressedManifestStaticFilesStorage
 
 OUR_MODULES = "js/"
+VENDORED = "vendor/"
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
@@ -27,8 +28,10 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
     def url_converter(
         self, name: str, hashed_files: dict[str, str], template: str | None = None
     ) -> Callable[[re.Match[str]], str]:
-        """Only our own modules: other scripts have words like `import` in comments."""
-        if name.endswith(".js") and not name.startswith(OUR_MODULES):
+        """Only our own: other scripts have words like `import` in comments, other style sheets name
+        maps that are not here."""
+        is_foreign_script = name.endswith(".js") and not name.startswith(OUR_MODULES)
+        if is_foreign_script or name.startswith(VENDORED):
             return lambda match: match[0]
         convert: Callable[[re.Match[str]], str] = super().url_converter(
             name, hashed_files, template

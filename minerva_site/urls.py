@@ -16,6 +16,8 @@ urlpatterns = [
     path("sharing/", sharing_page, name="sharing"),
     path("", include("accounts.urls")),
     path("admin/", admin.site.urls),
+    path("", include("api.page_urls")),
+    path("", include("api.urls")),
     path("models/", include("models_app.urls")),
     path("", include("chat.urls")),
 ]

@@ -22,6 +22,7 @@ from minerva_site.asgi import application  # noqa: E402
 
 # isort: split
 # Models can be imported only after the line above.
+from api import lingering, running  # noqa: E402
 from chat import recorder, turns  # noqa: E402
 from minerva_site.certificate import certificate_files  # noqa: E402
 from minerva_site.configuration import configuration  # noqa: E402
@@ -44,6 +45,7 @@ def main() -> NoReturn:
         listener=listener,
         certificate=certificate_files(configuration()),
         when_running=start_reconciling,
+        when_shutting_down=running.stop,
         when_stopping=recorder.close,
     )
     server.run()
@@ -52,9 +54,10 @@ def main() -> NoReturn:
 
 def start_reconciling() -> None:
     """Runs in the reactor: go on with the answers that an earlier web process was recording."""
-    task = asyncio.get_event_loop().create_task(turns.reconcile(), name="reconcile")
-    _background.add(task)
-    task.add_done_callback(_reconciled)
+    for work in (turns.reconcile(), lingering.reconcile()):
+        task = asyncio.get_event_loop().create_task(work, name="reconcile")
+        _background.add(task)
+        task.add_done_callback(_reconciled)
 
 
 def _reconciled(task: asyncio.Task[None]) -> None:

@@ -1,10 +1,73 @@
-"""Which model somebody means by a name: its own, an alias, its file's name, or its id."""
+"""Which model somebody means by a name. What programs call a model: its name, or one of its other names;
+where several share it, with what tells them apart."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from uuid import UUID
 
+from models_app import catalog
 from models_app.models import CatalogEntry
+
+DEFAULT = "default"
+ID_LENGTH = 8
+
+
+def api_names(entries: Iterable[CatalogEntry]) -> dict[str, CatalogEntry]:
+    """Each entry once, by the name that programs use: `Name`, `Name:Q4_K_M` or `Name#1f3c9a02`."""
+    entries = list(entries)
+    names = Counter(entry.name for entry in entries)
+    quantized = Counter(_quantized(entry) for entry in entries)
+    return {_name(entry, names, quantized): entry for entry in entries}
+
+
+def resolve(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+    """The entry that a program means: by name, in any case, by id, by one of its other names, or
+    `default`. `entries` with their own settings, which are else read one by one."""
+    if name in ("", DEFAULT):
+        allowed = {entry.pk: entry for entry in entries}
+        default = catalog.api_default_entry()
+        return allowed.get(default.pk) if default else None
+    names = api_names(entries)
+    return (
+        names.get(name)
+        or _by_id(name, names.values())
+        or _by_case(name, names)
+        or _by_alias(name, names.values())
+    )
+
+
+def _name(entry: CatalogEntry, names: Counter[str], quantized: Counter[str]) -> str:
+    """Another model may be called "A:Q8_0": then its own name is its, and this one gets an id."""
+    if names[entry.name] == 1:
+        return entry.name
+    if quantized[_quantized(entry)] == 1 and _quantized(entry) not in names:
+        return _quantized(entry)
+    return f"{entry.name}#{entry.pk.hex[:ID_LENGTH]}"
+
+
+def _quantized(entry: CatalogEntry) -> str:
+    return f"{entry.name}:{entry.quantization}" if entry.quantization else entry.name
+
+
+def _by_id(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+    try:
+        wanted = UUID(name)
+    except ValueError:
+        return None
+    return next((entry for entry in entries if entry.pk == wanted), None)
+
+
+def _by_case(name: str, names: dict[str, CatalogEntry]) -> CatalogEntry | None:
+    folded = [entry for own, entry in names.items() if own.casefold() == name.casefold()]
+    return folded[0] if len(folded) == 1 else None
+
+
+def _by_alias(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+    wanted = name.casefold()
+    return next((entry for entry in entries if wanted in map(str.casefold, aliases(entry))), None)
 
 
 def named(name: str) -> CatalogEntry | None:
@@ -25,7 +88,11 @@ def all_named(name: str) -> list[CatalogEntry]:
 
 
 def own_names(entry: CatalogEntry) -> tuple[str, ...]:
-    return (str(entry.pk), entry.name, *entry.settings.aliases.splitlines())
+    return (str(entry.pk), entry.name, *aliases(entry))
+
+
+def aliases(entry: CatalogEntry) -> list[str]:
+    return entry.settings.aliases.splitlines()
 
 
 def _file_names(entry: CatalogEntry) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ django.setup()
 assert Path(data_dir) == settings.DATA_DIR
 
 
-RENDERS_PAGES = {"accounts", "chat", "minerva_site", "models_app"}
+RENDERS_PAGES = {"accounts", "api", "chat", "minerva_site", "models_app"}
 
 
 @pytest.fixture(scope="session", autouse=True)

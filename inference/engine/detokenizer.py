@@ -28,13 +28,13 @@ class StopMatcher:
     """Cuts a text at the stop sequence that is complete first, however the text is cut into pieces.
 
     `feed` gives what is safe to show: all but the longest ending that could still become a stop
-    sequence. After a match `matched` is true, and nothing more comes out.
+    sequence. After a match `matched` is it, and nothing more comes out.
     """
 
     def __init__(self, stop: Sequence[str]) -> None:
         self._stop = tuple(stop)
         self._held = ""
-        self.matched = False
+        self.matched = ""
 
     def feed(self, text: str) -> str:
         if self.matched:
@@ -42,10 +42,10 @@ class StopMatcher:
         if not self._stop:
             return text
         self._held += text
-        end = self._first_match()
-        if end is not None:
-            self.matched = True
-            return self._release(end)
+        found = self._first_match()
+        if found is not None:
+            start, self.matched = found
+            return self._release(start)
         return self._release(len(self._held) - self._num_undecided())
 
     def finish(self) -> str:
@@ -56,11 +56,11 @@ class StopMatcher:
         safe, self._held = self._held[:end], self._held[end:]
         return safe
 
-    def _first_match(self) -> int | None:
-        """Where the match begins; the one that ends first wins, so that pieces don't matter."""
-        found = ((self._held.find(stop), len(stop)) for stop in self._stop)
-        ends = [(start + length, start) for start, length in found if start >= 0]
-        return min(ends)[1] if ends else None
+    def _first_match(self) -> tuple[int, str] | None:
+        """Where it begins and what it is; the one that ends first wins, so that pieces don't matter."""
+        found = ((self._held.find(stop), stop) for stop in self._stop)
+        ends = [(start + len(stop), start, stop) for start, stop in found if start >= 0]
+        return min(ends)[1:] if ends else None
 
     def _num_undecided(self) -> int:
         longest = max(map(len, self._stop)) - 1

@@ -307,7 +307,7 @@ class Engine:
         if sequence.num_calls and reason is FinishReason.STOP:
             reason = FinishReason.TOOL_CALLS
         timings = sequence.timings(self._clock())
-        self._end(sequence, Finished(reason, sequence.usage, timings))
+        self._end(sequence, Finished(reason, sequence.usage, timings, sequence.matched_stop))
 
     def _fail(self, sequence: Sequence | None, error: InferenceError) -> None:
         if sequence is None:

@@ -144,6 +144,11 @@ class Sequence:
         return FinishReason.LENGTH if self.num_tokens >= context_window else None
 
     @property
+    def matched_stop(self) -> str:
+        """Which of the stop sequences ended it; "": none."""
+        return self._stop.matched
+
+    @property
     def usage(self) -> Usage:
         return Usage(
             prompt_tokens=self.prompt_tokens,

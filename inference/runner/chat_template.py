@@ -32,6 +32,7 @@ WALL_SECONDS = 20.0
 OUTPUT_FLOOR = 64 * 1024
 OUTPUT_FACTOR = 4
 OUTPUT_PER_MESSAGE = 1024
+GIVEN_BY_US = ("messages", "tools", "documents", "add_generation_prompt")
 
 
 class ChatTemplate:
@@ -42,16 +43,20 @@ class ChatTemplate:
         self._tokens = {"bos_token": bos_token, "eos_token": eos_token}
         self._process: subprocess.Popen[bytes] | None = _start()
 
-    def render(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> str:
-        """Raises ChatTemplateFailed: the template refuses, is broken, or ran away."""
+    def render(
+        self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = (), options: str = ""
+    ) -> str:
+        """`options`: a JSON object of further variables. Raises ChatTemplateFailed: the template refuses,
+        is broken, or ran away."""
+        given = json.loads(options) if options else {}
         if len(self._template.encode("utf-8", "replace")) > MAX_TEMPLATE_BYTES:
             raise ChatTemplateFailed(
                 "This model's chat template is longer than 64 KiB. Choose another model."
             )
-        response = self._ask(self._request(messages, tools))
+        response = self._ask(self._request(messages, tools, given))
         if "error" in response and any(message.tool_calls for message in messages):
             # Some templates want arguments as an object, and some as text.
-            response = self._ask(self._request(messages, tools, has_objects=False))
+            response = self._ask(self._request(messages, tools, given, has_objects=False))
         if "error" in response:
             raise ChatTemplateFailed(response["error"])
         return response["text"]
@@ -63,7 +68,12 @@ class ChatTemplate:
             self._process = None
 
     def _request(
-        self, messages: Sequence[ChatMessage], tools: Sequence[Tool], *, has_objects: bool = True
+        self,
+        messages: Sequence[ChatMessage],
+        tools: Sequence[Tool],
+        options: dict[str, Any],
+        *,
+        has_objects: bool = True,
     ) -> Request:
         said = [_message(message, has_objects=has_objects) for message in messages]
         offered = [_tool(tool) for tool in tools]
@@ -72,7 +82,7 @@ class ChatTemplate:
             "template": self._template,
             "messages": said,
             "tools": offered or None,
-            "variables": self._tokens,
+            "variables": {**_allowed(options), **self._tokens},
             "max_characters": OUTPUT_FLOOR
             + OUTPUT_FACTOR * num_characters
             + OUTPUT_PER_MESSAGE * len(messages),
@@ -107,6 +117,10 @@ class ChatTemplate:
                 "ended. Choose another model."
             )
         return ChatTemplateFailed("This model's chat template broke down. Choose another model.")
+
+
+def _allowed(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in GIVEN_BY_US}
 
 
 def _num_characters(messages: Sequence[ChatMessage]) -> int:

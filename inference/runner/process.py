@@ -37,11 +37,12 @@ from inference.messages import (
     LoadProgress,
     RunnerCommand,
     Start,
+    Tokenize,
 )
 from inference.runner.channel import Channel
 from inference.runner.drafting import drafter_of
 from inference.runner.prompts import PromptMaker
-from inference.types import Event, SamplingParams
+from inference.types import Event, Failed, Finished, FinishReason, SamplingParams, Timings, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class Runner:
     def __init__(self, connection: socket.socket) -> None:
         self._channel = Channel(connection)
         self._load_command: SimpleQueue[LoadModel] = SimpleQueue()
-        self._starts: SimpleQueue[Start | Embed] = SimpleQueue()
+        self._starts: SimpleQueue[Start | Embed | Tokenize] = SimpleQueue()
         self._engine: Engine | None = None
 
     def run(self) -> None:
@@ -113,6 +114,8 @@ class Runner:
             case Start() | Embed(), Engine() as engine:
                 engine.post(Announced(_sequence(command)))
                 self._starts.put(command)
+            case Tokenize(), Engine():
+                self._starts.put(command)
             case Cancel(generation_id), Engine() as engine:
                 engine.cancel(generation_id)
             case _:
@@ -120,8 +123,26 @@ class Runner:
 
     def _prepare(self, prompts: PromptMaker, engine: Engine) -> None:
         while True:
-            start = self._starts.get()
-            engine.post(_prepared(start, prompts))
+            command = self._starts.get()
+            if isinstance(command, Tokenize):
+                self._tell_tokens(command, prompts)
+            else:
+                engine.post(_prepared(command, prompts))
+
+    def _tell_tokens(self, command: Tokenize, prompts: PromptMaker) -> None:
+        name = command.generation_id
+        nothing = Timings(time_to_first_token=None, decode=0.0, total=0.0)
+        try:
+            tokens = prompts.tokens(command)
+            self._channel.collect(Emitted(name, tokens))
+            usage = Usage(prompt_tokens=tokens.count, completion_tokens=0)
+            self._channel.send(Emitted(name, Finished(FinishReason.STOP, usage, nothing)))
+        except InferenceError as error:
+            self._channel.send(Emitted(name, Failed(error.info)))
+        except Exception:
+            logger.exception("tokenizing failed generation=%s", name)
+            broken = InferenceError("This text could not be split into tokens.")
+            self._channel.send(Emitted(name, Failed(broken.info)))
 
     def _beat(self) -> None:
         while True:
@@ -160,6 +181,7 @@ def _sequence(command: Start | Embed) -> Sequence:
 
 def _prepared(command: Start | Embed, prompts: PromptMaker) -> Post:
     name = command.generation_id
+    logger.info("preparing generation=%s request=%s", name, command.request_id or "-")
     try:
         if isinstance(command, Embed):
             return PreparedInputs(name, prompts.inputs(command), command.pooling)

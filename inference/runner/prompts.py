@@ -15,14 +15,16 @@ from inference.errors import ContextWindowExceeded, InvalidRequest
 from inference.limits import (
     check_inputs,
     check_messages,
+    check_prompt,
     check_sampling,
+    check_token_ids,
     check_tools,
     check_vocabulary,
 )
-from inference.messages import Embed, Start
+from inference.messages import Embed, Start, Tokenize
 from inference.runner.chat_template import ChatTemplate
 from inference.runner.overflow import without_oldest
-from inference.types import ChatMessage
+from inference.types import ChatMessage, RawPrompt, Tokens
 
 # At least this part of the context window is left to the completion where turns are left out.
 ROOM = 4
@@ -57,15 +59,17 @@ class PromptMaker:
         sampling = start.sampling
         check_sampling(sampling)
         check_vocabulary(sampling, vocabulary_size=self._model.vocabulary_size)
+        grammar = self._model.make_grammar(sampling.output) if sampling.output else ""
+        if start.prompt is not None:
+            return Prompt(self._raw(start.prompt), grammar=grammar)
         check_messages(start.messages)
         check_tools(start.tools)
         given = self._given(start)
-        grammar = self._model.make_grammar(sampling.output) if sampling.output else ""
         return Prompt(
             given.tokens,
             self._num_public(given),
             grammar,
-            self._separator(given, has_tools=bool(start.tools)),
+            self._separator(given, start),
             self._markers,
             len(start.messages) - len(given.messages),
         )
@@ -79,6 +83,26 @@ class PromptMaker:
             raise InvalidRequest("A text has no tokens for this model.", field="inputs")
         if (longest := max(len(one) for one in tokens)) > window:
             raise ContextWindowExceeded.of(prompt_tokens=longest, context_window=window)
+        return tokens
+
+    def tokens(self, command: Tokenize) -> Tokens:
+        """Raises InvalidRequest, ChatTemplateFailed."""
+        if command.messages:
+            text = self._template.render(command.messages, command.tools, command.template_options)
+            return Tokens(len(self._model.tokenize(text)))
+        check_token_ids(command.tokens, vocabulary_size=self._model.vocabulary_size)
+        tokens = tuple(command.tokens or self._model.tokenize(command.text))
+        return Tokens(len(tokens), tokens, tuple(self._model.piece(token) for token in tokens))
+
+    def _raw(self, prompt: RawPrompt) -> array[int]:
+        """Raises InvalidRequest, ContextWindowExceeded."""
+        check_prompt(prompt)
+        check_token_ids(prompt.tokens, vocabulary_size=self._model.vocabulary_size)
+        tokens = array("i", prompt.tokens) or self._model.tokenize(prompt.text)
+        if len(tokens) >= self._model.context_window:
+            raise ContextWindowExceeded.of(
+                prompt_tokens=len(tokens), context_window=self._model.context_window
+            )
         return tokens
 
     def _check_generates(self) -> None:
@@ -102,13 +126,16 @@ class PromptMaker:
         raise ContextWindowExceeded.of(prompt_tokens=len(whole.tokens), context_window=window)
 
     def _rendered(self, messages: tuple[ChatMessage, ...], start: Start) -> Given:
-        text = self._template.render(messages, start.tools)
+        text = self._template.render(messages, start.tools, start.template_options)
         return Given(messages, text, self._model.tokenize(text))
 
-    def _separator(self, given: Given, *, has_tools: bool) -> Separator:
-        """Some templates begin the reasoning themselves."""
+    def _separator(self, given: Given, start: Start) -> Separator | None:
+        """Some templates begin the reasoning themselves. Where the whole completion has a form, there
+        is neither reasoning nor a call in it."""
+        if start.sampling.output is not None:
+            return None
         opens = given.text.rstrip().endswith(self._family.reasoning[0].opens)
-        return Separator(self._family, has_tools=has_tools, in_reasoning=opens)
+        return Separator(self._family, has_tools=bool(start.tools), in_reasoning=opens)
 
     def _num_public(self, given: Given) -> int:
         """Tokens before anything a user wrote: of the template and the system prompt."""

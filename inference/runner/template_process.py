@@ -36,7 +36,7 @@ class Request(TypedDict):
     template: str
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] | None
-    variables: dict[str, str]
+    variables: dict[str, Any]
     max_characters: int
 
 

@@ -24,6 +24,7 @@ from inference.types import (
     Request,
     Shortened,
     Timings,
+    Tokens,
     ToolCall,
     Usage,
 )
@@ -38,6 +39,7 @@ _ORDER: dict[type[Event], int] = {
     Delta: 4,
     ToolCall: 4,
     Embedding: 4,
+    Tokens: 4,
 }
 
 
@@ -124,7 +126,7 @@ class Generation:
             return Finished(FinishReason.CANCELLED, usage, self._timings)
         if isinstance(event, Failed):
             return Failed(event.error, usage, self._timings)
-        return Finished(event.reason, event.usage, self._timings)
+        return Finished(event.reason, event.usage, self._timings, event.stop)
 
     @property
     def _usage(self) -> Usage | None:

@@ -15,18 +15,29 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 from inference.errors import ErrorInfo, Overloaded
-from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start
+from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start, Tokenize
 from inference.service.generation import Clock, Generation
 from inference.service.waiting_time import WaitingTime
-from inference.types import TERMINAL, EmbeddingRequest, Loading, ModelSpec, Queued, Request
+from inference.types import (
+    TERMINAL,
+    EmbeddingRequest,
+    Loading,
+    ModelSpec,
+    Queued,
+    Request,
+    TokensRequest,
+)
 
 # After Stop, the runner has this long to report the end itself, with exact counts.
 STOP_PATIENCE_SECONDS = 0.15
 # A runner that has not let go of a stopped sequence by then is stuck.
 STOP_LIMIT_SECONDS = 5.0
 WAIT_LIMIT_SECONDS = 900.0
+
+C = TypeVar("C", Start, Tokenize)
 
 
 class GenerationQueue:
@@ -48,6 +59,7 @@ class GenerationQueue:
         self._turn = 0.0
         self._waiting: list[Generation] = []  # in order of their turns
         self._running: dict[str, Generation] = {}
+        self._counting: dict[str, Generation] = {}  # requests for tokens, which take no place
 
     @property
     def num_waiting(self) -> int:
@@ -59,7 +71,7 @@ class GenerationQueue:
 
     @property
     def is_empty(self) -> bool:
-        return not self._waiting and not self._running
+        return not self._waiting and not self._running and not self._counting
 
     @property
     def users(self) -> tuple[str, ...]:
@@ -95,6 +107,16 @@ class GenerationQueue:
         self._running[generation.id] = generation
         self._send(_command(generation.request))
 
+    def start_counting(self, is_loaded: Callable[[ModelSpec | None], bool]) -> None:
+        """Hand over the requests for tokens, whoever waits before them."""
+        for generation in list(self._waiting):
+            request = generation.request
+            if isinstance(request, TokensRequest) and is_loaded(request.model):
+                self._waiting.remove(generation)
+                generation.started_at = self._clock()
+                self._counting[generation.id] = generation
+                self._send(_command(request))
+
     @property
     def has_room(self) -> bool:
         """For the next one, if there is one that may start."""
@@ -102,12 +124,14 @@ class GenerationQueue:
 
     def record(self, report: Emitted) -> None:
         """An event from the runner; the terminal one gives the place back."""
-        generation = self._running.get(report.generation_id)
+        name = report.generation_id
+        generation = self._running.get(name) or self._counting.get(name)
         if generation is None:
             return
         if isinstance(report.event, TERMINAL):
-            del self._running[generation.id]
-            self._waiting_time.note(self._clock() - (generation.started_at or self._clock()))
+            if self._running.pop(name, None):
+                self._waiting_time.note(self._clock() - (generation.started_at or self._clock()))
+            self._counting.pop(name, None)
         generation.record(report.event)
 
     def stop(self, generation_id: str) -> None:
@@ -117,6 +141,8 @@ class GenerationQueue:
                 self._waiting.remove(generation)
                 generation.cancel()
                 return
+        if counting := self._counting.pop(generation_id, None):
+            counting.cancel()
         running = self._running.get(generation_id)
         if running is not None and running.stop_requested_at is None:
             running.stop_requested_at = self._clock()
@@ -124,8 +150,9 @@ class GenerationQueue:
 
     def fail_running(self, error: ErrorInfo) -> None:
         """The runner is gone: nothing of what it computed goes on."""
-        failed, self._running = self._running, {}
-        for generation in failed.values():
+        failed = [*self._running.values(), *self._counting.values()]
+        self._running, self._counting = {}, {}
+        for generation in failed:
             generation.fail(error)
 
     def fail_all(self, error: ErrorInfo) -> None:
@@ -204,14 +231,21 @@ class GenerationQueue:
         )
 
 
-def _command(request: Request) -> Start | Embed:
-    if isinstance(request, EmbeddingRequest):
-        return Embed(request.generation_id, request.inputs, request.pooling, request.user)
-    return Start(
-        request.generation_id,
-        request.messages,
-        request.sampling,
-        request.user,
-        request.tools,
-        request.overflow,
-    )
+def _command(request: Request) -> Start | Embed | Tokenize:
+    match request:
+        case EmbeddingRequest():
+            return Embed(
+                request.generation_id,
+                request.inputs,
+                request.pooling,
+                request.user,
+                request.request_id,
+            )
+        case TokensRequest():
+            return _as(Tokenize, request)
+    return _as(Start, request)
+
+
+def _as(command: type[C], request: Request) -> C:
+    """With the fields of the same names."""
+    return command(**{name: getattr(request, name) for name in command.__struct_fields__})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 from inference.errors import GenerationNotFound, Overloaded
 from inference.service.generation import Clock, Generation
 from inference.types import Request
+
+logger = logging.getLogger(__name__)
 
 MAX_WAITING = 64
 MAX_ENDED = 512
@@ -57,6 +60,11 @@ class Generations:
             )
 
     def _keep(self, generation: Generation) -> None:
+        logger.info(
+            "ended generation=%s request=%s seconds=%.3f",
+            *(generation.id, generation.request.request_id or "-"),
+            self._clock() - generation.arrived_at,
+        )
         self._ended[generation.id] = self._open.pop(generation.id)
         while len(self._ended) > MAX_ENDED or self._ended_bytes > MAX_ENDED_BYTES:
             del self._ended[next(iter(self._ended))]

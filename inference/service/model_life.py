@@ -243,6 +243,7 @@ class ModelLife:
     def _start_waiting(self) -> None:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
+        self._queue.start_counting(self._is_loaded)
         while self._may_start and self._is_loaded(self._queue.next_spec):
             self._spec = self._queue.next_spec
             self._queue.start_next()

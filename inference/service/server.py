@@ -30,6 +30,8 @@ from inference.messages import (
     GetStatus,
     Load,
     PlanReply,
+    Recall,
+    Recalled,
     Refused,
     StatusReply,
     Stop,
@@ -122,6 +124,8 @@ class Server:
             case Attach(generation_id=generation_id, after=after):
                 frames = self._service.attach(generation_id, after=after)
                 await _while_connected(reader, _stream(frames, writer))
+            case Recall(generation_id=generation_id):
+                await _send(writer, Recalled(self._service.recall(generation_id)))
             case GetStatus():
                 await _send(writer, StatusReply(self._service.status()))
             case Foresee(spec=spec):

@@ -64,6 +64,10 @@ class InferenceService:
         check_request(request)
         generation = self._generations.admit(request)
         if generation is not None:
+            logger.info(
+                "admitted generation=%s model=%s request=%s",
+                *(request.generation_id, request.model.model_id, request.request_id or "-"),
+            )
             self._owner_of(request.model.model_id).post(Submitted(generation))
 
     def attach(self, generation_id: str, *, after: int) -> AsyncIterator[bytes]:
@@ -75,6 +79,10 @@ class InferenceService:
         if generation is not None:
             model_id = generation.request.model.model_id
             self._owner_of(model_id).post(StopRequested(generation_id))
+
+    def recall(self, generation_id: str) -> bytes:
+        """Raises GenerationNotFound."""
+        return self._generations.find(generation_id).request.note
 
     def forget(self, generation_id: str) -> None:
         self._generations.forget(generation_id)

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.messages import Cancel, Emitted, RunnerCommand, Start
+from inference.errors import ErrorInfo
+from inference.messages import Cancel, Emitted, RunnerCommand, Start, Tokenize
 from inference.service.generation import Generation
 from inference.service.generation_queue import GenerationQueue
-from inference.types import Finished, FinishReason, Timings, Usage
-from tests.inference.service.made_requests import FakeClock, request_of
+from inference.types import Finished, FinishReason, Timings, TokensRequest, Usage
+from tests.inference.service.made_requests import SPEC, FakeClock, request_of
 
 DONE = Finished(
     FinishReason.STOP,
@@ -53,6 +54,46 @@ class Queue:
         assert isinstance(command, Start | Cancel)
         if isinstance(command, Start):
             self.started.append(command.generation_id)
+
+
+def test_requests_for_tokens_wait_for_nobodys_turn_and_take_no_place():
+    sent: list[RunnerCommand] = []
+    clock = FakeClock()
+    queue = GenerationQueue(max_sequences=1, send=sent.append, clock=clock)
+    for name in ("first", "second"):
+        queue.add(Generation(request_of(name), clock=clock))
+    queue.start_next()
+    asked = TokensRequest(generation_id="count", model=SPEC, text="hello")
+    counting = Generation(asked, clock=clock)
+    queue.add(counting)
+
+    queue.start_counting(lambda spec: False)
+    assert [type(command) for command in sent] == [Start]
+    queue.start_counting(lambda spec: spec == SPEC)
+
+    assert [type(command) for command in sent] == [Start, Tokenize]
+    assert (queue.num_running, queue.num_waiting) == (1, 1)
+    queue.record(Emitted("count", DONE))
+    assert counting.has_ended
+
+
+def test_a_request_for_tokens_ends_when_it_is_stopped_or_its_runner_is_gone():
+    clock = FakeClock()
+    queue = GenerationQueue(max_sequences=1, send=lambda command: None, clock=clock)
+    counting = [
+        Generation(TokensRequest(generation_id=name, model=SPEC, text="x"), clock=clock)
+        for name in ("stopped", "lost")
+    ]
+    for one in counting:
+        queue.add(one)
+    queue.start_counting(lambda spec: True)
+    assert not queue.is_empty
+
+    queue.stop("stopped")
+    queue.fail_running(ErrorInfo("runner_crashed", "It is gone."))
+
+    assert all(one.has_ended for one in counting)
+    assert queue.is_empty
 
 
 def test_one_user_is_served_in_order():

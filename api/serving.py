@@ -1,0 +1,98 @@
+"""From a request that is understood to its response: whole, or as a stream. The same for every API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from django.http import HttpResponse, StreamingHttpResponse
+
+from api import streams
+from api.admission import Admission
+from api.answer import Answer
+from api.errors import of_inference
+from api.running import Run, failure, until_decided
+from api.several import Renderers, several_streamed
+from api.streams import Numbered, StreamNote
+from inference.types import Event, GenerationRequest
+
+
+@dataclass(frozen=True)
+class Job:
+    """`requests`: one for each answer. `whole`: the response's body from the answers."""
+
+    admission: Admission
+    requests: Sequence[GenerationRequest]
+    note: StreamNote
+    renderer: Renderers
+    whole: Callable[[list[Answer]], object]
+    stream: bool
+    outlives: bool = False
+
+
+async def serve(job: Job) -> HttpResponse | StreamingHttpResponse:
+    """Raises ApiError and InferenceError for what shows before there is a response."""
+    runs = [Run(request, job.admission, outlives=job.outlives) for request in job.requests]
+    try:
+        for run in runs:
+            await run.start()
+        if job.stream:
+            return await _streamed(job, runs)
+        answers = await _all(runs, job.note)
+    except BaseException:
+        _close(runs)
+        raise
+    _close(runs)
+    return as_json(job.whole(answers))
+
+
+def as_json(value: object, *, status: int = 200) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")
+
+
+async def _streamed(job: Job, runs: list[Run]) -> StreamingHttpResponse:
+    if len(runs) > 1:
+        return await several_streamed(job.note, runs, job.renderer)
+    run = runs[0]
+    events = run.events()
+    came = await until_decided(events)
+    if failed := failure(came):
+        raise of_inference(failed.error)
+    numbered = Numbered(job.note, job.renderer(job.note, index=0))
+    return streams.response(
+        _closing(streams.written(came, events, numbered), run), close=run.abandon
+    )
+
+
+async def _closing(stream: AsyncIterator[bytes], run: Run) -> AsyncIterator[bytes]:
+    try:
+        async for part in stream:
+            yield part
+    finally:
+        run.close()
+
+
+async def _all(runs: list[Run], note: StreamNote) -> list[Answer]:
+    """One that breaks off ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(whole_answer(run.events(), note)) for run in runs]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
+
+
+async def whole_answer(events: AsyncIterator[Event | None], note: StreamNote) -> Answer:
+    """Raises ApiError and InferenceError."""
+    reader, answer = note.reader, Answer()
+    async for event in events:
+        for part in reader.feed(event) if event is not None else ():
+            answer.add(part)
+    return answer
+
+
+def _close(runs: list[Run]) -> None:
+    for run in runs:
+        run.close()

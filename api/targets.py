@@ -1,0 +1,106 @@
+"""Which model a request is for, and who is let in to it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import uuid4
+
+from django.http import HttpRequest
+
+from accounts.key_models import Scope
+from api import background, request_ids
+from api.admission import Admission, admit
+from api.callers import Caller
+from api.errors import ApiError, invalid
+from models_app import catalog
+from models_app.access import models_for
+from models_app.answering import Answering
+from models_app.models import CatalogEntry
+from models_app.naming import api_names, resolve
+
+MAX_CHOICES = 8
+
+
+@dataclass(frozen=True)
+class Target:
+    """`name`: what programs call the model."""
+
+    caller: Caller
+    entry: CatalogEntry
+    name: str
+    admission: Admission
+
+    @property
+    def user(self) -> str:
+        return str(self.caller.user.pk)
+
+    @cached_property
+    def answering(self) -> Answering:
+        """What holds where the request says nothing: a program is not asked for its person's taste."""
+        return Answering(self.entry.layers)
+
+    @property
+    def key(self) -> str:
+        return str(self.caller.key.pk) if self.caller.key else ""
+
+
+async def target_of(
+    request: HttpRequest, caller: Caller, model: str, *, scope: Scope = Scope.GENERATE
+) -> Target:
+    """Raises 403, and 404 for a model that is not there, or not for this caller."""
+    caller.require(scope)
+    name, entry = await _found(caller, model)
+    if scope is Scope.GENERATE and not entry.can_chat:
+        raise invalid(f"{name} makes embeddings only. Choose another model.", "model")
+    admission = await admit(caller, entry, request_id=request_ids.of(request))
+    return Target(caller, entry, name, admission)
+
+
+def new_id(prefix: str) -> str:
+    return f"{prefix}{uuid4().hex}"
+
+
+def now() -> int:
+    return int(time.time())
+
+
+def check_count(n: int | None) -> int:
+    if n is not None and not 1 <= n <= MAX_CHOICES:
+        raise invalid(f"“n” must be between 1 and {MAX_CHOICES}.", "n")
+    return n or 1
+
+
+def no_such_model(name: str) -> ApiError:
+    return ApiError(
+        404,
+        f"There is no model “{name[:100]}” for you. GET /v1/models lists those that are.",
+        code="model_not_found",
+        param="model",
+    )
+
+
+@background.in_database
+def _found(caller: Caller, model: str) -> tuple[str, CatalogEntry]:
+    found = _looked_up(caller, model)
+    if found is None:
+        catalog.refresh()
+        found = _looked_up(caller, model)
+    if found is None:
+        raise no_such_model(model)
+    return found
+
+
+def usable_models(caller: Caller) -> dict[str, CatalogEntry]:
+    """By their names. Those that a key is not for keep their part in telling the others apart."""
+    names = api_names(models_for(caller.user).select_related("own"))
+    return {name: entry for name, entry in names.items() if caller.may_use(entry)}
+
+
+def _looked_up(caller: Caller, model: str) -> tuple[str, CatalogEntry] | None:
+    names = api_names(models_for(caller.user).select_related("own"))
+    entry = resolve(model, names.values())
+    if entry is None or not caller.may_use(entry):
+        return None
+    return next((name, one) for name, one in names.items() if one.pk == entry.pk)

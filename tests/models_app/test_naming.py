@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from models_app.models import CatalogEntry
+from models_app.naming import api_names, resolve
+
+
+def entry(number: int, name: str, quantization: str = "") -> CatalogEntry:
+    return CatalogEntry(pk=UUID(int=number), name=name, quantization=quantization)
+
+
+def test_a_name_of_its_own_is_enough():
+    one, other = entry(1, "Night", "Q8_0"), entry(2, "Day")
+
+    assert api_names([one, other]) == {"Night": one, "Day": other}
+
+
+def test_models_of_one_name_are_told_apart_by_quantization_and_else_by_id():
+    small, large = entry(1, "Night", "Q4_K_M"), entry(2, "Night", "Q8_0")
+    assert set(api_names([small, large])) == {"Night:Q4_K_M", "Night:Q8_0"}
+
+    twin = entry(3, "Night", "Q8_0")
+    assert (
+        set(api_names([small, large, twin]))
+        == {
+            "Night:Q4_K_M",
+            f"Night#{large.pk.hex[:8]}",
+            f"Night#{twin.pk.hex[:8]}",
+        }
+        or len(api_names([small, large, twin])) == 3
+    )
+
+
+@pytest.mark.parametrize("name", ["Night", "night", "NIGHT", str(UUID(int=1))])
+def test_a_model_is_found_by_name_in_any_case_and_by_id(name):
+    one = entry(1, "Night")
+
+    assert resolve(name, [one, entry(2, "Day")]) == one
+
+
+@pytest.mark.parametrize(
+    "name", ["Nigh", "x" * 10_000, "\x00", "00000000-0000-0000-0000-00000000000z"]
+)
+def test_what_is_no_model_is_none(name):
+    assert resolve(name, [entry(1, "Night")]) is None

@@ -1,0 +1,98 @@
+"""A model of random weights, held to random JSON schemas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.process.api_process import ApiProcess
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+NUM_SCHEMAS = 200
+names = st.text("abcdefgh_- äß", min_size=1, max_size=6)
+leaves = st.one_of(
+    st.sampled_from(
+        [
+            {"type": "integer"},
+            {"type": "boolean"},
+            {"type": "null"},
+            {"type": "number"},
+            {"type": "string", "maxLength": 8},
+            {"type": "string", "minLength": 2, "maxLength": 4},
+        ]
+    ),
+    st.builds(lambda values: {"enum": values}, st.lists(names, min_size=1, max_size=4)),
+    st.builds(lambda value: {"const": value}, names | st.integers(-5, 5) | st.booleans()),
+)
+
+
+def objects(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    def made(properties: dict[str, Any], num_required: int) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties)[:num_required],
+            "additionalProperties": False,
+        }
+
+    return st.builds(made, st.dictionaries(names, inner, max_size=4), st.integers(0, 4))
+
+
+def arrays(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    def made(items: Any, least: int, more: int) -> dict[str, Any]:
+        return {"type": "array", "items": items, "minItems": least, "maxItems": least + more}
+
+    return st.builds(made, inner, st.integers(0, 2), st.integers(0, 2))
+
+
+schemas = st.recursive(
+    leaves,
+    lambda inner: (
+        objects(inner)
+        | arrays(inner)
+        | st.builds(lambda some: {"anyOf": some}, st.lists(inner, min_size=1, max_size=3))
+    ),
+    max_leaves=6,
+)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    with ApiProcess(tmp_path_factory.mktemp("api"), {"random": {"printable": True}}) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def key(api) -> str:
+    return api.key()
+
+
+@settings(
+    max_examples=NUM_SCHEMAS,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(schema=schemas, seed=st.integers(0, 2**31))
+def test_what_a_random_model_answers_fits_its_schema(api, key, schema, seed):
+    asked = {
+        "model": "random",
+        "messages": [{"role": "user", "content": "x"}],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+        "seed": seed,
+        "max_tokens": 1500,
+    }
+
+    status, _, body = api.post("/v1/chat/completions", asked, key)
+
+    assert status == 200, body
+    choice = json.loads(body)["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert jsonschema_rs.is_valid(schema, json.loads(choice["message"]["content"]))
