@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
 from minerva_site.limits import (
+    API_BODY_LIMIT,
     BODY_LIMIT,
     MAX_HEADER_COUNT,
     PROMPT_BODY_LIMIT,
@@ -52,7 +54,11 @@ def post_head(web: WebProcess, path: str, *lines: str) -> bytes:
 
 @pytest.mark.parametrize(
     ("path", "limit"),
-    [("/csp-report", BODY_LIMIT), ("/c/new/", PROMPT_BODY_LIMIT)],
+    [
+        ("/csp-report", BODY_LIMIT),
+        ("/c/new/", PROMPT_BODY_LIMIT),
+        ("/v1/messages", API_BODY_LIMIT),
+    ],
 )
 def test_a_body_at_the_limit_reaches_the_application(web, path, limit):
     status, _, _ = web.request("POST", path, b"x" * limit)
@@ -62,13 +68,25 @@ def test_a_body_at_the_limit_reaches_the_application(web, path, limit):
 
 @pytest.mark.parametrize(
     ("path", "limit"),
-    [("/csp-report", BODY_LIMIT), ("/c/new/", PROMPT_BODY_LIMIT)],
+    [
+        ("/csp-report", BODY_LIMIT),
+        ("/c/new/", PROMPT_BODY_LIMIT),
+        ("/v1/messages", API_BODY_LIMIT),
+    ],
 )
 def test_a_body_one_byte_over_the_limit_is_refused(web, path, limit):
     status, headers, _ = web.request("POST", path, b"x" * (limit + 1))
 
     assert status == 413
     assert headers["Connection"] == "close"
+
+
+def test_a_program_is_told_in_the_shape_of_its_api(web):
+    answer = web.raw(post_head(web, "/v1/messages", f"Content-Length: {API_BODY_LIMIT * 8}"))
+
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert error["error"]["type"] == "request_too_large"
 
 
 def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(web):
