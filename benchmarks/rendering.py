@@ -12,7 +12,7 @@ from benchmarks.django_site import set_up
 set_up()
 
 from benchmarks.measuring import median_seconds, print_ratios  # noqa: E402
-from chat.rendering import StreamRenderer, render_markdown  # noqa: E402
+from rendering import StreamRenderer, render_markdown  # noqa: E402
 
 SECTION = """## Section
 

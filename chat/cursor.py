@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from chat import fragments, wording
 from chat.live import LiveAnswer
 from chat.models import MessageState
-from chat.rendering import joined
+from rendering import joined
 
 MAX_FRAME_BYTES = 60 * 1024
 STATUS_SECONDS = 0.5

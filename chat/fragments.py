@@ -14,7 +14,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from chat.models import Conversation, Message
-from chat.rendering import StreamRenderer
+from rendering import StreamRenderer
 
 PIECE_CHARACTERS = 10_000
 

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.utils.safestring import SafeString
 
 from chat.models import RUNNING_STATES, Message, MessageState
-from chat.rendering import StreamRenderer, joined
 from chat.settling import Written
 from inference.types import Delta, Event, Loading, Prefill, Queued, Shortened
+from rendering import StreamRenderer, joined
 
 _STATE_OF: dict[type, MessageState] = {
     Queued: MessageState.QUEUED,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.db import models
 
+from models_app.answering import AnswerSettings
+
 if TYPE_CHECKING:
     from accounts.models import User
 
@@ -53,6 +55,20 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return self.title or "New chat"
+
+
+class ConversationSettings(AnswerSettings):
+    """How the answers of one chat shall be."""
+
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="own")
+
+
+class PersonSettings(AnswerSettings):
+    """How somebody wants the answers in all chats."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="answer_settings"
+    )
 
 
 class MessageState(models.TextChoices):
@@ -110,6 +126,7 @@ class Message(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     model_name = models.CharField(max_length=255, blank=True)
     finish_reason = models.CharField(max_length=16, blank=True)
+    max_tokens = models.PositiveIntegerField(null=True, blank=True, help_text="that were allowed")
     error_code = models.CharField(max_length=64, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
     prompt_tokens = models.PositiveIntegerField(default=0)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
-from chat import access, background, pages, recorder, transcript
+from chat import access, answers, background, pages, recorder, transcript
 from chat.database import in_database
 from chat.models import Conversation, Message, MessageState
 from inference.types import GenerationRequest
@@ -160,35 +160,39 @@ def _retried_turn(*, answer: Message, user: User) -> Turn:
 
 
 def _open_answer(conversation: Conversation, path: list[Message], entry: CatalogEntry) -> Turn:
-    answer = Message.objects.create(
+    answer = Message(
         conversation=conversation,
         parent=path[-1],
         role=Message.Role.ASSISTANT,
         state=MessageState.QUEUED,
         model_name=entry.name,
     )
+    request = _request(conversation, answer, path, entry)
+    answer.max_tokens = request.sampling.max_tokens
+    answer.save(force_insert=True)
     conversation.leaf = answer
     conversation.title = conversation.title or _title_of(path[0].text)
     conversation.draft = conversation.refusal = ""
     conversation.was_too_long = False
     conversation.updated_at = timezone.now()
     conversation.save(update_fields=TURN_FIELDS)
-    return Turn(conversation, answer, _request(conversation, answer, path, entry))
+    return Turn(conversation, answer, request)
 
 
 def _request(
     conversation: Conversation, answer: Message, path: list[Message], entry: CatalogEntry
 ) -> GenerationRequest:
     is_guide = entry.is_guide
+    answering = answers.answering_of(conversation, entry)
     return GenerationRequest(
         generation_id=str(answer.pk),
         model=entry.spec,
         messages=(
             transcript.last_turns(path, model_name=entry.name)
             if is_guide
-            else transcript.history(path, system_prompt=entry.settings.system_prompt)
+            else transcript.history(path, system_prompt=answering.system_prompt)
         ),
-        sampling=guide.SAMPLING if is_guide else entry.settings.sampling,
+        sampling=guide.SAMPLING if is_guide else answering.sampling,
         user=str(conversation.owner_id),
         overflow="drop_oldest" if conversation.drops_oldest else "refuse",
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat import views
+from chat import settings_views, views
 
 app_name = "chat"
 urlpatterns = [
@@ -18,6 +18,8 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/draft/", views.draft, name="draft"),
     path("c/<uuid:conversation_id>/shorten/", views.shorten, name="shorten"),
     path("c/<uuid:conversation_id>/model/", views.choose_model, name="choose_model"),
+    path("c/<uuid:conversation_id>/settings/", settings_views.chat_settings, name="settings"),
+    path("chats/settings/", settings_views.own_settings, name="own_settings"),
     path("c/<uuid:conversation_id>/rename/", views.rename, name="rename"),
     path("c/<uuid:conversation_id>/delete/", views.delete, name="delete"),
     path("c/<uuid:conversation_id>/undelete/", views.undelete, name="undelete"),

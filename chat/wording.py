@@ -41,10 +41,20 @@ def stored_status_line(message: Message) -> str:
     return STATE_LINES.get(MessageState(message.state), "")
 
 
+WINDOW_FULL = "Cut off: the context window is full."
+
+
 def ending_line(message: Message) -> str:
     """Why an answer is shorter than it might be; "" for one that came to its own end."""
     if message.finish_reason == "length":
-        return "Cut off: the context window is full."
+        limit = message.max_tokens
+        is_at_limit = limit is not None and message.completion_tokens >= limit
+        tokens = "token" if limit == 1 else "tokens"
+        return (
+            f"Cut off after {limit:,} {tokens}, as is set for this chat."
+            if is_at_limit
+            else WINDOW_FULL
+        )
     return END_LINES.get(MessageState(message.state), "")
 
 

@@ -18,18 +18,20 @@ from inference.errors import InvalidRequest, ServiceUnavailable, error_from
 from inference.messages import (
     Attach,
     Command,
+    Foresee,
     Forget,
     Generate,
     GetStatus,
     Load,
     Logged,
+    PlanReply,
     Refused,
     Reply,
     StatusReply,
     Stop,
     Unload,
 )
-from inference.types import TERMINAL, LoggedEvent, ModelSpec, Request, ServiceStatus
+from inference.types import TERMINAL, LoadPlan, LoggedEvent, ModelSpec, Request, ServiceStatus
 from inference.wire import Decoder, FrameTooLarge, WireError, encode_frame, read_frame
 
 RETRY_SECONDS = 0.05
@@ -75,6 +77,13 @@ class InferenceClient:
     async def unload(self, model_id: str) -> None:
         """Take the model out of memory; its running generations end as failed. Idempotent."""
         await self._ask(Unload(model_id))
+
+    async def foresee(self, spec: ModelSpec) -> LoadPlan:
+        """What `load` would do to the others now."""
+        reply = await self._ask(Foresee(spec))
+        if not isinstance(reply, PlanReply):
+            raise _unexpected(reply)
+        return reply.plan
 
     async def status(self) -> ServiceStatus:
         reply = await self._ask(GetStatus())

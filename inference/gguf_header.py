@@ -14,13 +14,20 @@ from pathlib import Path
 from inference.errors import ModelFileInvalid
 from inference.gguf_kv import num_kv_values
 from inference.gguf_metadata import Metadata, one_line
-from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, open_regular
+from inference.gguf_stream import MAX_FILE_BYTES, GGUFStream, Readable, open_regular
 from inference.gguf_tensors import TensorSummary, check_num_tensors, read_tensors
 from inference.gguf_types import FILE_TYPE_GUESSED, FILE_TYPES, UINT32
 
 MAGIC = b"GGUF"
 DEFAULT_ALIGNMENT = 32
 MAX_NAME = 200
+SAMPLING_KEYS = {
+    "temperature": "general.sampling.temp",
+    "top_p": "general.sampling.top_p",
+    "top_k": "general.sampling.top_k",
+    "min_p": "general.sampling.min_p",
+    "repeat_penalty": "general.sampling.penalty_repeat",
+}
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,8 @@ class GGUFHeader:
 
     `chat_template` is "" as well when it is longer than 64 KiB (`chat_template_too_long`).
     `num_kv_heads` is the largest of any layer. `num_kv_values`: numbers that all layers together keep
-    of a token, see `gguf_kv`. `size` is the file's, in bytes.
+    of a token, see `gguf_kv`. `size` is the file's, in bytes. `sampling`: what its makers recommend, by
+    the names of `SamplingParams`; not checked.
     """
 
     architecture: str
@@ -59,6 +67,7 @@ class GGUFHeader:
     chat_template_too_long: bool
     size: int
     split: Split | None
+    sampling: dict[str, float]
 
 
 def read_header(path: Path) -> GGUFHeader:
@@ -68,7 +77,7 @@ def read_header(path: Path) -> GGUFHeader:
     """
     try:
         with open_regular(path) as file:
-            return _parse(GGUFStream(file, size=os.fstat(file.fileno()).st_size))
+            return parse_header(file, size=os.fstat(file.fileno()).st_size)
     except FileNotFoundError as error:
         raise ModelFileInvalid("The file is no longer there.", reason="gone") from error
     except PermissionError as error:
@@ -80,7 +89,10 @@ def read_header(path: Path) -> GGUFHeader:
         raise ModelFileInvalid(f"This file could not be read: {reason}.") from error
 
 
-def _parse(stream: GGUFStream) -> GGUFHeader:
+def parse_header(file: Readable, *, size: int) -> GGUFHeader:
+    """Of a file of `size` bytes, of which no more than its beginning has to be at hand. Raises
+    ModelFileInvalid, and whatever `file` raises."""
+    stream = GGUFStream(file, size=size)
     _check_start(stream)
     num_tensors, num_keys = stream.u64(), stream.u64()
     check_num_tensors(num_tensors)
@@ -112,7 +124,13 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
         chat_template_too_long="tokenizer.chat_template" in metadata.too_long,
         size=size,
         split=_split(metadata),
+        sampling=_sampling(metadata),
     )
+
+
+def _sampling(metadata: Metadata) -> dict[str, float]:
+    found = {name: metadata.number(key) for name, key in SAMPLING_KEYS.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _alignment(metadata: Metadata) -> int:

@@ -71,6 +71,13 @@ class Metadata:
             return default
         return _checked_count(key, self._values.get(key, ""), maximum)
 
+    def number(self, key: str) -> float | None:
+        """None: absent, or no number."""
+        value = self._values.get(key)
+        if isinstance(value, float):
+            return round(value, 6)  # of 32 bits: 0.7 is not 0.699999988
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
     def counts(self, key: str) -> tuple[int, ...]:
         """Numbers that are one for all layers or one for each; () if absent."""
         value = self._values.get(key, ())

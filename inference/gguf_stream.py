@@ -11,6 +11,7 @@ import os
 import stat
 import struct
 from pathlib import Path
+from typing import Protocol
 
 from inference.errors import ModelFileInvalid
 
@@ -21,10 +22,18 @@ MAX_FILE_BYTES = 2**50
 _u64 = struct.Struct("<Q").unpack_from
 
 
+class Readable(Protocol):
+    """What it is read from: a file, or the beginning of one."""
+
+    def seek(self, position: int, /) -> int: ...
+
+    def read(self, length: int, /) -> bytes | None: ...
+
+
 class GGUFStream:
     """Raises ModelFileInvalid (facts: reason "truncated") where the file ends too early."""
 
-    def __init__(self, file: io.FileIO, *, size: int) -> None:
+    def __init__(self, file: Readable, *, size: int) -> None:
         self.size = size
         self._file = file
         self._piece = b""
@@ -99,7 +108,7 @@ class GGUFStream:
         start = self.position
         self._file.seek(start)
         self._piece_start, self._at = start, 0
-        self._piece = self._file.read(length)
+        self._piece = self._file.read(length) or b""
 
 
 def open_regular(path: Path) -> io.FileIO:

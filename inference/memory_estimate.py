@@ -16,23 +16,25 @@ from inference.types import KVCacheType
 PROCESS_BYTES = 59_000_000
 # For the logits of 32 sequences, and the vocabulary itself.
 BYTES_A_WORD = 300
-# Of 512 tokens that are computed together, for each number of the model's width.
-BYTES_OF_WIDTH = 20_480
+# Of each token of a batch, for each number of the model's width.
+BYTES_OF_WIDTH = 40
+BATCH_TOKENS = 512
 # Blocks of 32 values have a scale of two bytes.
 BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """In bytes."""
+    """In bytes. `projector`: of a model that sees images, its second file."""
 
     weights: int
     kv_cache: int
     buffers: int
+    projector: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.buffers
+        return self.weights + self.kv_cache + self.buffers + self.projector
 
 
 def bytes_a_token(header: GGUFHeader, kv_cache_type: KVCacheType) -> int:
@@ -41,14 +43,18 @@ def bytes_a_token(header: GGUFHeader, kv_cache_type: KVCacheType) -> int:
 
 
 def estimate(
-    header: GGUFHeader, *, context_window: int, kv_cache_type: KVCacheType
+    header: GGUFHeader,
+    *,
+    context_window: int,
+    kv_cache_type: KVCacheType,
+    batch_tokens: int = BATCH_TOKENS,
 ) -> MemoryEstimate:
     """`context_window` in tokens; one above what the model was trained with is cut to that. Layers with a
     sliding window keep every token as well: see `loading._context_params`."""
     tokens = min(context_window, header.context_length or context_window)
-    buffers = BYTES_A_WORD * header.vocabulary_size + BYTES_OF_WIDTH * header.embedding_length
+    batch = BYTES_OF_WIDTH * min(batch_tokens, tokens) * header.embedding_length
     return MemoryEstimate(
         weights=header.size,
         kv_cache=tokens * bytes_a_token(header, kv_cache_type),
-        buffers=PROCESS_BYTES + buffers,
+        buffers=PROCESS_BYTES + BYTES_A_WORD * header.vocabulary_size + batch,
     )

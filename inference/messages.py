@@ -13,7 +13,9 @@ from inference.errors import ErrorInfo
 from inference.types import (
     ChatMessage,
     Event,
+    FlashAttention,
     KVCacheType,
+    LoadPlan,
     LoggedEvent,
     ModelSpec,
     Overflow,
@@ -52,11 +54,15 @@ class Unload(msgspec.Struct, frozen=True, tag="unload"):
     model_id: str
 
 
+class Foresee(msgspec.Struct, frozen=True, tag="foresee"):
+    spec: ModelSpec
+
+
 class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
     pass
 
 
-Command = Generate | Attach | Stop | Forget | Load | Unload | GetStatus
+Command = Generate | Attach | Stop | Forget | Load | Unload | Foresee | GetStatus
 
 # -- service → client -----------------------------------------------------------------------------
 
@@ -79,7 +85,11 @@ class StatusReply(msgspec.Struct, frozen=True, tag="status"):
     status: ServiceStatus
 
 
-Reply = Done | Refused | Logged | StatusReply
+class PlanReply(msgspec.Struct, frozen=True, tag="plan"):
+    plan: LoadPlan
+
+
+Reply = Done | Refused | Logged | StatusReply | PlanReply
 
 # -- service → runner -----------------------------------------------------------------------------
 
@@ -89,7 +99,8 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     `kv_cache_type`: how precisely keys and values are kept. `prompt_cache_bytes`: for copies of ended
     sequences, outside of the KV cache and never more than the weights take. `share_system_prompts`:
     what no user wrote is computed once for all users. `speculation`: tokens are guessed where that pays,
-    by the model at the path `draft_model`, or from the text itself."""
+    by the model at the path `draft_model`, or from the text itself. `batch_tokens`: of prompts, computed
+    in one step."""
 
     context_window: int = 8192
     max_sequences: int = 8
@@ -97,6 +108,8 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int = -1
     use_extra_bufts: bool = True
     kv_cache_type: KVCacheType = "f16"
+    flash_attention: FlashAttention = "auto"
+    batch_tokens: int = 512
     prompt_cache_bytes: int = 512 * 1024 * 1024
     share_system_prompts: bool = True
     speculation: bool = True

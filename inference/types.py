@@ -18,6 +18,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 KVCacheType = Literal["f16", "q8_0", "q4_0"]
 Overflow = Literal["refuse", "drop_oldest"]
 Pooling = Literal["mean", "cls", "last"]
+FlashAttention = Literal["auto", "on", "off"]
 
 
 class Called(msgspec.Struct, frozen=True):
@@ -95,7 +96,8 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to load a model. `model_id` is the catalog's id and the service's key. What is
-    None or "" is as the service is set up, and the template as the file has it."""
+    None or "" is as the service is set up, and the template as the file has it. `batch_tokens`: of the
+    prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory."""
 
     model_id: str
     name: str
@@ -105,7 +107,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     max_sequences: int | None = None
     kv_cache_type: KVCacheType | None = None
+    flash_attention: FlashAttention | None = None
+    batch_tokens: int | None = None
     idle_unload_seconds: int | None = None
+    is_pinned: bool = False
     chat_template: str = ""
 
 
@@ -293,6 +298,28 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     mapped_memory: int = 0
     load_seconds: float = 0.0
     runner_pid: int = 0
+
+
+class Affected(msgspec.Struct, frozen=True, kw_only=True):
+    """A loaded model in the way of another. `users`: whose requests it has now; none, it is idle, for
+    `idle_seconds`."""
+
+    model_id: str
+    users: tuple[str, ...] = ()
+    idle_seconds: float = 0.0
+
+
+class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What would happen if a model were loaded now; nothing is held for it.
+
+    `verdict`: "loaded" as wanted already; "fits" once `models` are unloaded (none: as it is);
+    "waits" until `models` have ended what they do; "never". `needed` and `free` in bytes.
+    """
+
+    verdict: Literal["loaded", "fits", "waits", "never"]
+    needed: int
+    free: int
+    models: tuple[Affected, ...] = ()
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):

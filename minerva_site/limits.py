@@ -6,6 +6,7 @@ KIB = 1024
 
 BODY_LIMIT = 256 * KIB
 PROMPT_BODY_LIMIT = 1024 * KIB
+UPLOAD_BODY_LIMIT = 1024 * KIB
 MAX_HEADER_COUNT = 64
 MAX_HEADER_BYTES = 16 * KIB
 MAX_CONNECTIONS = 1024
@@ -23,5 +24,7 @@ SERVICE_RESTART = 1012
 
 
 def body_limit(path: bytes) -> int:
-    """Bytes a request to `path` may carry: where prompts go, more than elsewhere."""
+    """Bytes a request to `path` may carry: where prompts and pieces of files go, more than elsewhere."""
+    if path.startswith(b"/models/uploads/"):
+        return UPLOAD_BODY_LIMIT
     return PROMPT_BODY_LIMIT if path.startswith(b"/c/") else BODY_LIMIT

@@ -145,7 +145,7 @@ HUEY: dict[str, Any] = {
     "store_none": False,
     "serializer": SignedSerializer(secret=SECRET_KEY, salt="minerva.huey"),
     "consumer": {
-        # Two of them may download for hours.
+        # Three of them may download for hours.
         "workers": 4,
         "worker_type": "thread",
         "initial_delay": 0.1,

@@ -17,6 +17,7 @@ from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
 from inference.gguf_model import PART_NAME, chats, read_model
 from models_app import guide
+from models_app.file_sampling import suggested
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
 from models_app.models import CatalogEntry
 
@@ -54,6 +55,12 @@ def default_entry() -> CatalogEntry | None:
     None: there is none."""
     entries = CatalogEntry.objects.for_chat().select_related("own")
     return entries.order_by("-is_default", "is_guide", "name", "path").first()
+
+
+def api_default_entry() -> CatalogEntry | None:
+    """What answers programs that name no model."""
+    chosen = CatalogEntry.objects.for_chat().filter(own__is_api_default=True)
+    return chosen.select_related("own").first() or default_entry()
 
 
 def set_default(entry: CatalogEntry) -> None:
@@ -162,6 +169,7 @@ def _usable(path: Path, header: GGUFHeader) -> dict[str, object]:
         "context_length": header.context_length,
         "has_chat_template": bool(header.chat_template),
         "can_chat": chats(header),
+        "sampling": suggested(path, header),
         "problem": "",
         "is_incomplete": False,
         "is_projector": False,
@@ -176,6 +184,7 @@ def _broken(path: Path, problem: str) -> dict[str, object]:
         "quantization": "",
         "context_length": 0,
         "has_chat_template": False,
+        "sampling": {},
         "problem": problem[:500],
         "is_incomplete": False,
         "is_projector": False,

@@ -7,15 +7,16 @@ of common models with grouped-query attention, 32 KiB at 1 billion parameters an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+from inference.gguf_header import GGUFHeader
 from inference.gguf_model import read_model
 from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
-from inference.memory_estimate import MemoryEstimate, estimate
+from inference.memory_estimate import BYTES_A_VALUE, MemoryEstimate, estimate
 from inference.types import KVCacheType
 
 GIB = 1024**3
@@ -26,6 +27,8 @@ CACHE_AT_ONE_BILLION = 32 * 1024
 GROWTH = 0.55
 # Of a GPU's memory, what the desktop leaves.
 GPU_SHARE = 0.9
+# Of a weight with four bits, as Q4_K_M has them.
+FOUR_BIT_BYTES = 0.61
 
 
 class FitWord(StrEnum):
@@ -75,15 +78,57 @@ def room_here() -> Room:
     return Room(machine.memory.total - reserve, _gpu_room())
 
 
-def fit_of(weights: int, *, num_parameters: int, room: Room) -> Fit:
-    """`num_parameters` 0: not known, and guessed from the weights."""
-    kv_cache = CONTEXT * _cache_bytes_a_token(num_parameters or weights)
-    return _fit(MemoryEstimate(weights, kv_cache, BUFFERS), CONTEXT, room)
+def fit_of(
+    weights: int,
+    *,
+    num_parameters: int,
+    room: Room,
+    context: int = CONTEXT,
+    kv_cache_type: KVCacheType = "f16",
+    projector: int = 0,
+) -> Fit:
+    """Guessed. `num_parameters` 0: not known, and guessed from the weights."""
+    precision = BYTES_A_VALUE[kv_cache_type] / BYTES_A_VALUE["f16"]
+    kv_cache = int(context * _cache_bytes_a_token(num_parameters or weights) * precision)
+    return _fit(MemoryEstimate(weights, kv_cache, BUFFERS, projector), context, room)
 
 
-def fit_of_file(path: str, *, context: int, kv_cache_type: KVCacheType, room: Room) -> Fit:
+def fit_of_header(
+    header: GGUFHeader,
+    *,
+    weights: int,
+    context: int,
+    kv_cache_type: KVCacheType,
+    projector: int,
+    room: Room,
+) -> Fit:
+    """Of a model that is not here, by the header of one of its size and make: `weights` of all its files."""
+    context = min(context, header.context_length or context)
+    whole = replace(header, size=weights)
+    found = estimate(whole, context_window=context, kv_cache_type=kv_cache_type)
+    return _fit(replace(found, projector=projector), context, room)
+
+
+def most_parameters(room: Room) -> int:
+    """Of the largest model that runs here with four bits a weight."""
+    runs, fails = 0, 10**13
+    while fails - runs > 10**7:
+        middle = (runs + fails) // 2
+        found = fit_of(int(middle * FOUR_BIT_BYTES), num_parameters=middle, room=room)
+        runs, fails = (middle, fails) if found.runs else (runs, middle)
+    return runs
+
+
+def fit_of_file(
+    path: str, *, context: int, kv_cache_type: KVCacheType, batch_tokens: int, room: Room
+) -> Fit:
     """Of a file that is here: with its own numbers. Raises ModelFileInvalid."""
-    found = estimate(read_model(Path(path)), context_window=context, kv_cache_type=kv_cache_type)
+    found = estimate(
+        read_model(Path(path)),
+        context_window=context,
+        kv_cache_type=kv_cache_type,
+        batch_tokens=batch_tokens,
+    )
     return _fit(found, context, room)
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from asgiref.sync import async_to_sync
 
 from inference.errors import InvalidRequest, ServiceUnavailable
-from inference.types import ModelState, ModelStatus, ServiceStatus
+from inference.types import LoadPlan, ModelSpec, ModelState, ModelStatus, ServiceStatus
 from models_app.engine import inference_client
 from models_app.models import CatalogEntry
 
@@ -110,6 +110,14 @@ def load(entry: CatalogEntry) -> None:
     if not entry.is_usable:
         raise InvalidRequest(entry.problem or "The file of this model is no longer there.")
     async_to_sync(inference_client().load)(entry.spec)
+
+
+def foresee(spec: ModelSpec) -> LoadPlan | None:
+    """What loading it would do now. None: the service does not answer."""
+    try:
+        return async_to_sync(inference_client(timeout=STATUS_TIMEOUT_SECONDS).foresee)(spec)
+    except ServiceUnavailable:
+        return None
 
 
 def unload(entry: CatalogEntry) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from inference.gguf_metadata import one_line
 from inference.types import ModelSpec
+from models_app.answering import Layer
 from models_app.tuning import ModelSettings
 
 ARRIVING_SECONDS = 60
@@ -60,6 +63,9 @@ class CatalogEntry(models.Model):
     is_incomplete = models.BooleanField(default=False, help_text="its end is not here (yet)")
     is_projector = models.BooleanField(default=False)
     is_missing = models.BooleanField(default=False, help_text="was here, is not any more")
+    sampling = models.JSONField(
+        default=dict, help_text="what its makers recommend, by the names of our settings"
+    )
     is_default = models.BooleanField(default=False)
     is_guide = models.BooleanField(default=False, help_text="the one that Minerva brings along")
     removed_at = models.DateTimeField(
@@ -103,9 +109,19 @@ class CatalogEntry(models.Model):
         return one_line(Path(self.path).name, limit=255)
 
     @property
+    def bare_spec(self) -> ModelSpec:
+        """Without anything of its own."""
+        return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+
+    @property
     def spec(self) -> ModelSpec:
-        spec = ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
-        return self.settings.spec_of(spec)
+        return self.settings.spec_of(self.bare_spec)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """How it answers, unless a chat or a person wants it otherwise."""
+        own = Layer("this model's settings", self.settings.own_values)
+        return [own, Layer("the model's file", self.sampling)]
 
     @cached_property
     def settings(self) -> ModelSettings:
@@ -117,6 +133,7 @@ class CatalogEntry(models.Model):
 
 
 class DownloadState(models.TextChoices):
+    UPLOADING = "uploading"
     QUEUED = "queued"
     RESOLVING = "resolving"
     DOWNLOADING = "downloading"
@@ -147,6 +164,10 @@ RUNNING_STATES = (
 ACTIVE_STATES = (DownloadState.QUEUED, *RUNNING_STATES)
 
 
+UNFINISHED_STATES = (DownloadState.UPLOADING, *ACTIVE_STATES, DownloadState.PAUSED)
+UPLOAD_SCHEME = "upload:"
+
+
 class DownloadQuerySet(models.QuerySet["Download"]):
     def active(self) -> Self:
         return self.filter(state__in=ACTIVE_STATES)
@@ -162,7 +183,9 @@ class Download(models.Model):
     """A model on its way to the models folder. Who works on it has the lease; without it nothing of this
     row is changed, but for what a person wants (paused, queued again, cancelled).
 
-    Either `repository` and `variant` of the hub, at `revision` once that is resolved, or `url`.
+    Either `repository` and `variant` of the hub, at `revision` once that is resolved, or `url`. What a
+    browser sends has a `url` of its own kind with the file's name, and as its `revision` when the file was
+    last changed there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -190,7 +213,7 @@ class Download(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=["repository", "variant", "url"],
-                condition=models.Q(state__in=[*ACTIVE_STATES, DownloadState.PAUSED]),
+                condition=models.Q(state__in=UNFINISHED_STATES),
                 name="one_download_of_a_model",
             ),
         )
@@ -208,12 +231,37 @@ class Download(models.Model):
             return f"Checking {self.percent} %"
         if self.state == DownloadState.DOWNLOADING:
             return f"Downloading {self.percent} %"
+        if self.state == DownloadState.UPLOADING:
+            return (
+                f"Upload stopped at {self.percent} %"
+                if self.is_stalled
+                else f"Uploading {self.percent} %"
+            )
         return _DOWNLOAD_LABELS[DownloadState(self.state)]
 
     @property
     def file_name(self) -> str:
-        """Of a plain address, fit to be shown."""
+        """Of a plain address or of an upload, fit to be shown."""
+        if self.is_upload:
+            return one_line(self.url.removeprefix(UPLOAD_SCHEME), limit=255)
         return one_line(PurePosixPath(urlsplit(self.url).path).name, limit=255)
+
+    @property
+    def is_upload(self) -> bool:
+        return self.url.startswith(UPLOAD_SCHEME)
+
+    @property
+    def host(self) -> str:
+        """Where its bytes are asked for first; "": they are here."""
+        if self.is_upload:
+            return ""
+        return urlsplit(self.url or settings.HUB_ENDPOINT).netloc.lower()
+
+    @property
+    def is_stalled(self) -> bool:
+        """Nothing of an upload came for a while: the page that sends it is closed."""
+        is_alive = self.lease_until is not None and self.lease_until > timezone.now()
+        return self.state == DownloadState.UPLOADING and not is_alive
 
     @property
     def can_pause(self) -> bool:
@@ -225,11 +273,13 @@ class Download(models.Model):
 
     @property
     def can_go_on(self) -> bool:
-        return self.state in (DownloadState.PAUSED, DownloadState.FAILED)
+        """Not an upload of which nothing is kept: its file has to be chosen again."""
+        is_lost = self.is_upload and not self.done_bytes
+        return self.state in (DownloadState.PAUSED, DownloadState.FAILED) and not is_lost
 
     @property
     def can_cancel(self) -> bool:
-        return self.is_active or self.can_go_on
+        return self.state in (*UNFINISHED_STATES, DownloadState.FAILED)
 
     @property
     def percent(self) -> int:
@@ -274,3 +324,23 @@ class HubToken(models.Model):
 
     def __str__(self) -> str:
         return "the hub's token"
+
+
+class RemoteHeader(models.Model):
+    """What a GGUF file at the hub says of itself; see `hub.headers`. `facts`: a GGUFHeader as JSON."""
+
+    repository = models.CharField(max_length=200)
+    revision = models.CharField(max_length=64)
+    family = models.CharField(max_length=255)
+    facts = models.TextField()
+    read_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["repository", "revision", "family"], name="header_of_a_family"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.family}".strip()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from huey import crontab
 from huey.contrib.djhuey import db_periodic_task, db_task
 
-from models_app import catalog, removal
+from models_app import catalog, preloading, removal
 from models_app.downloads import states
 from models_app.downloads.job import run_next
 
@@ -36,6 +36,12 @@ def run_downloads() -> None:
 def look_after_downloads() -> None:
     """Those whose worker died."""
     run_downloads()
+
+
+@db_periodic_task(crontab(minute="*"))  # type: ignore[untyped-decorator]
+def preload_models() -> None:
+    """At the worker's start, and after the inference service was restarted."""
+    preloading.preload()
 
 
 def take_over_downloads() -> None:

@@ -1,26 +1,22 @@
-"""What a model has of its own: how it is loaded, and how it answers unless somebody says otherwise.
-
-Each value stands above the server's. What is None or "" is left to the server, or to the file.
+"""What a model has of its own: how it is loaded, how long it stays, what programs call it, and how
+it answers. Each value stands above the server's. What is None or "" is left to the server, or to
+the file.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.db import models
 
-from inference.types import ModelSpec, SamplingParams
+from inference.types import ModelSpec
+from models_app.answering import AnswerSettings, between
 
 SMALLEST_WINDOW = 256
 MAX_TEMPLATE = 64 * 1024
-MAX_SYSTEM_PROMPT = 20_000
-LOADING = ("context_window", "gpu_layers", "threads", "max_sequences")
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens")
-
-
-def between(least: float, most: float) -> list[Any]:
-    return [MinValueValidator(least), MaxValueValidator(most)]
+MAX_ALIASES = 8
+MAX_ALIAS = 100
+LOADING = ("context_window", "gpu_layers", "threads", "max_sequences", "batch_tokens")
 
 
 class KVCacheType(models.TextChoices):
@@ -29,7 +25,23 @@ class KVCacheType(models.TextChoices):
     Q4_0 = "q4_0", "q4_0: a quarter of the memory, at some cost in quality"
 
 
-class ModelSettings(models.Model):
+class FlashAttention(models.TextChoices):
+    ON = "on", "on"
+    OFF = "off", "off"
+
+
+def check_aliases(text: str) -> None:
+    """Django's validator of `ModelSettings.aliases`."""
+    names = text.splitlines()
+    if len(names) > MAX_ALIASES:
+        raise ValidationError(f"{MAX_ALIASES} names at most; these are {len(names)}.")
+    if any(len(name) > MAX_ALIAS or not name.isprintable() for name in names):
+        raise ValidationError(f"A name has up to {MAX_ALIAS} characters that can be printed.")
+
+
+class ModelSettings(AnswerSettings):
+    """`aliases`: one a line."""
+
     entry = models.OneToOneField("models_app.CatalogEntry", models.CASCADE, related_name="own")
     context_window = models.PositiveIntegerField(
         null=True, blank=True, validators=between(SMALLEST_WINDOW, 1_048_576)
@@ -37,20 +49,17 @@ class ModelSettings(models.Model):
     gpu_layers = models.IntegerField(null=True, blank=True, validators=between(-1, 1000))
     threads = models.PositiveIntegerField(null=True, blank=True, validators=between(0, 512))
     max_sequences = models.PositiveIntegerField(null=True, blank=True, validators=between(1, 64))
+    batch_tokens = models.PositiveIntegerField(null=True, blank=True, validators=between(32, 4096))
     kv_cache_type = models.CharField(max_length=8, blank=True, choices=KVCacheType.choices)
+    flash_attention = models.CharField(max_length=8, blank=True, choices=FlashAttention.choices)
     idle_unload_minutes = models.PositiveIntegerField(
         null=True, blank=True, validators=between(0, 10_080)
     )
+    is_pinned = models.BooleanField(default=False)
+    is_preloaded = models.BooleanField(default=False)
     chat_template = models.TextField(blank=True, validators=[MaxLengthValidator(MAX_TEMPLATE)])
-    system_prompt = models.TextField(blank=True, validators=[MaxLengthValidator(MAX_SYSTEM_PROMPT)])
-    temperature = models.FloatField(null=True, blank=True, validators=between(0, 5))
-    top_p = models.FloatField(null=True, blank=True, validators=between(0, 1))
-    top_k = models.PositiveIntegerField(null=True, blank=True, validators=between(0, 1_048_576))
-    min_p = models.FloatField(null=True, blank=True, validators=between(0, 1))
-    repeat_penalty = models.FloatField(null=True, blank=True, validators=between(0.1, 10))
-    max_tokens = models.PositiveIntegerField(
-        null=True, blank=True, validators=between(1, 1_048_576)
-    )
+    aliases = models.TextField(blank=True, validators=[check_aliases])
+    is_api_default = models.BooleanField(default=False)
 
     def __str__(self) -> str:
         return f"settings of {self.entry}"
@@ -64,13 +73,9 @@ class ModelSettings(models.Model):
             name=spec.name,
             path=spec.path,
             kv_cache_type=self.kv_cache_type or None,  # type: ignore[arg-type]
+            flash_attention=self.flash_attention or None,  # type: ignore[arg-type]
             idle_unload_seconds=None if minutes is None else 60 * minutes,
+            is_pinned=self.is_pinned,
             chat_template=self.chat_template,
             **own,
         )
-
-    @property
-    def sampling(self) -> SamplingParams:
-        """How it answers, where nobody says otherwise."""
-        own = {name: getattr(self, name) for name in SAMPLING}
-        return SamplingParams(**{name: value for name, value in own.items() if value is not None})

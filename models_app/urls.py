@@ -3,7 +3,9 @@ from __future__ import annotations
 from django.urls import path
 
 from models_app import settings_views, views
+from models_app.downloads import upload_views
 from models_app.downloads import views as downloads
+from models_app.hub import repository_views
 from models_app.hub import views as hub
 
 app_name = "models"
@@ -11,7 +13,9 @@ urlpatterns = [
     path("", views.models_list, name="list"),
     path("discover/", hub.discover, name="discover"),
     path("discover/token", hub.save_token, name="hub_token"),
-    path("discover/<str:owner>/<str:name>/", hub.repository, name="repository"),
+    path("discover/<str:owner>/<str:name>/", repository_views.repository, name="repository"),
+    path("discover/<str:owner>/<str:name>/variants", repository_views.variants, name="variants"),
+    path("discover/<str:owner>/<str:name>/card", repository_views.card, name="card"),
     path("downloads/", downloads.downloads, name="downloads"),
     path("downloads/start", downloads.start, name="start_download"),
     path("downloads/address", downloads.start_address, name="start_address"),
@@ -19,6 +23,8 @@ urlpatterns = [
     path("downloads/<uuid:download_id>/go-on", downloads.go_on, name="resume_download"),
     path("downloads/<uuid:download_id>/cancel", downloads.cancel, name="cancel_download"),
     path("downloads/<uuid:download_id>/clear", downloads.clear, name="clear_download"),
+    path("uploads/", upload_views.begin, name="begin_upload"),
+    path("uploads/<uuid:download_id>", upload_views.append, name="append_upload"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),
     path("<uuid:entry_id>/load", views.load, name="load"),

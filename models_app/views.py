@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HTMX_STOP_POLLING, trigger_client_event
-from django_htmx.middleware import HtmxDetails
+from django_htmx.http import HTMX_STOP_POLLING, reswap, retarget, trigger_client_event
 
 from inference.errors import InferenceError, ServiceUnavailable
-from models_app import catalog, loading, removal
+from models_app import catalog, loading, removal, settings_views
 from models_app.access import get_entry, staff_only
+from models_app.htmx import HtmxHttpRequest
 from models_app.models import CatalogEntry
+from models_app.outcome import outcome_of
 from models_app.rows import model_row, models_region
 from models_app.templatetags.quantities import size
-
-
-class HtmxHttpRequest(HttpRequest):
-    htmx: HtmxDetails
 
 
 @staff_only
@@ -49,7 +46,10 @@ def entry(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 @staff_only
 @require_POST
 def load(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    """At once if that costs nobody anything; else what will happen is shown first."""
     chosen = get_entry(entry_id)
+    if chosen.is_usable and not chosen.is_guide and not outcome_of(chosen.spec).is_harmless:
+        return _asked_first(request, chosen)
     try:
         loading.load(chosen)
     except InferenceError as error:
@@ -127,6 +127,13 @@ def undelete(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 def rescan(request: HtmxHttpRequest) -> HttpResponse:
     catalog.scan(reread=True)
     return _region(request)
+
+
+def _asked_first(request: HtmxHttpRequest, chosen: CatalogEntry) -> HttpResponse:
+    if not request.htmx:
+        return redirect("models:settings", chosen.pk)
+    response = settings_views.show(request, chosen, is_panel=True)
+    return reswap(retarget(response, f"#{settings_views.PANEL}"), "outerHTML")
 
 
 def _region(request: HtmxHttpRequest, *, status: int = 200) -> HttpResponse:

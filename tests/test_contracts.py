@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("accounts", "chat", "inference", "minerva_site", "models_app", "scripts")
+PACKAGES = ("accounts", "chat", "inference", "minerva_site", "models_app", "rendering", "scripts")
 TEMPLATES = sorted(ROOT.glob("templates/**/*.html"))
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 REQUIREMENTS = [ROOT / "requirements.txt", ROOT / "requirements-dev.txt"]
 # The one place that may call HTML safe: there nh3 has cleaned it
-RENDERING = ROOT / "chat" / "rendering"
+RENDERING = ROOT / "rendering"
 MAX_LINES = 400
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import template
 
 from chat import wording
-from chat.rendering import render_markdown
+from rendering import render_markdown
 
 register = template.Library()
 

@@ -12,12 +12,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Resident:
-    """A loaded model. `size`: bytes that become free with it. A busy one has work to do."""
+    """A loaded model. `size`: bytes that become free with it. A busy one has work to do. A pinned one
+    stays whatever happens."""
 
     model_id: str
     size: int
     last_used_at: float
     is_busy: bool
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,14 @@ class Eviction:
 
 def choose(*, need: int, free: int, residents: Sequence[Resident]) -> Eviction:
     """Idle models go, the longest unused first, and no more of them than needed."""
-    idle = sorted((r for r in residents if not r.is_busy), key=lambda r: r.last_used_at)
+    movable = [resident for resident in residents if not resident.is_pinned]
+    idle = sorted((r for r in movable if not r.is_busy), key=lambda r: r.last_used_at)
     chosen: list[Resident] = []
     while free + _size(chosen) < need and len(chosen) < len(idle):
         chosen.append(idle[len(chosen)])
     if free + _size(chosen) >= need:
         return Eviction("fits", _spare(chosen, need=need, free=free))
-    if free + _size(residents) >= need:
+    if free + _size(movable) >= need:
         return Eviction("wait")
     return Eviction("never")
 

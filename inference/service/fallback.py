@@ -16,6 +16,7 @@ from inference.types import ModelSpec
 
 # "Fewer" when all layers were tried: half of what common 7B and 8B models have.
 FEWER_GPU_LAYERS = 16
+NEVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,15 @@ class LoadChain:
 
 
 # What a model may have of its own, by the same names in both.
-OWN = ("context_window", "gpu_layers", "threads", "max_sequences", "kv_cache_type")
+OWN = (
+    "context_window",
+    "gpu_layers",
+    "threads",
+    "max_sequences",
+    "kv_cache_type",
+    "flash_attention",
+    "batch_tokens",
+)
 
 
 def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
@@ -63,11 +72,19 @@ def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
     return msgspec.structs.replace(settings, **own)
 
 
+def idle_seconds_of(spec: ModelSpec | None, default: float) -> float:
+    """After how long without use it is unloaded. 0, in either: never."""
+    if spec is not None and spec.is_pinned:
+        return NEVER
+    own = spec.idle_unload_seconds if spec is not None else None
+    return (default if own is None else own) or NEVER
+
+
 def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:
-    """Neither a new name nor another idle time is a reason to load the same file again."""
+    """Neither a new name nor for how long it stays is a reason to load the same file again."""
 
     def told(spec: ModelSpec) -> ModelSpec:
-        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None)
+        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None, is_pinned=False)
 
     return told(one) == told(other)
 

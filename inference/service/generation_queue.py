@@ -51,6 +51,11 @@ class GenerationQueue:
         return not self._waiting and not self._running
 
     @property
+    def users(self) -> tuple[str, ...]:
+        everyone = (*self._running.values(), *self._waiting)
+        return tuple(dict.fromkeys(generation.request.user for generation in everyone))
+
+    @property
     def next_spec(self) -> ModelSpec | None:
         """What the first one in the queue needs loaded."""
         return self._waiting[0].request.model if self._waiting else None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 import psutil
@@ -23,6 +24,7 @@ from inference.hardware.memory import Memory, probe_memory
 from inference.memory_estimate import estimate
 from inference.messages import LoadSettings
 from inference.service.eviction import Eviction, Resident, choose
+from inference.types import Affected, LoadPlan
 
 GIB = 1024**3
 # Of those that the runner chooses itself.
@@ -61,6 +63,10 @@ class Tenant(Protocol):
     def last_used_at(self) -> float: ...
     @property
     def is_busy(self) -> bool: ...
+    @property
+    def is_pinned(self) -> bool: ...
+    @property
+    def users(self) -> tuple[str, ...]: ...
     def memory(self) -> MemoryUse: ...
     def evict(self) -> Awaitable[bool]: ...
     def want_memory(self, is_wanted: bool) -> None: ...
@@ -82,7 +88,12 @@ def _need_of_one(path: str, settings: LoadSettings) -> int:
     except ModelFileInvalid:
         return 0
     window = settings.context_window or LARGEST_WINDOW
-    found = estimate(header, context_window=window, kv_cache_type=settings.kv_cache_type)
+    found = estimate(
+        header,
+        context_window=window,
+        kv_cache_type=settings.kv_cache_type,
+        batch_tokens=settings.batch_tokens,
+    )
     return int(found.total * MARGIN) + min(settings.prompt_cache_bytes, found.weights)
 
 
@@ -96,10 +107,12 @@ class MemoryPlan:
         *,
         has_gpu: bool,
         probe: Callable[[], Memory] = probe_memory,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tenants = tenants
         self._has_gpu = has_gpu
         self._probe = probe
+        self._clock = clock
         self._promised: dict[str, int] = {}
         self._turnstile = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -119,44 +132,70 @@ class MemoryPlan:
             del self._promised[model_id]
             self.look_again()
 
+    def foresee(self, model_id: str, need: int) -> LoadPlan:
+        """What `reserve` would do now."""
+        own = sum(t.memory().resident for t in self._tenants() if t.model_id == model_id)
+        others = [tenant for tenant in self._tenants() if tenant.model_id != model_id]
+        free = self._free() + own
+        choice = self._choose(need, others, free)
+        if choice.verdict == "never":
+            verdict: Literal["fits", "never"] = "fits" if self._has_gpu else "never"
+            return LoadPlan(verdict=verdict, needed=need, free=free)
+        if choice.verdict == "wait":
+            models = tuple(self._affected(tenant) for tenant in others if tenant.is_busy)
+            return LoadPlan(verdict="waits", needed=need, free=free, models=models)
+        models = tuple(self._affected(t) for t in others if t.model_id in choice.models)
+        return LoadPlan(verdict="fits", needed=need, free=free, models=models)
+
+    def _affected(self, tenant: Tenant) -> Affected:
+        idle_seconds = (
+            0.0 if tenant.is_busy else self._clock() - tenant.last_used_at
+        )
+        return Affected(model_id=tenant.model_id, users=tenant.users, idle_seconds=idle_seconds)
+
     def look_again(self) -> None:
         """Something ended: a load that waits may fit now."""
         self._changed.set()
 
     async def _make_room(self, need: int) -> None:
-        clock = asyncio.get_running_loop().time
-        give_up_at = clock() + WAIT_LIMIT_SECONDS
+        give_up_at = self._clock() + WAIT_LIMIT_SECONDS
         asked: set[str] = set()
         try:
-            while (choice := self._choose(need)) != Eviction("fits"):
+            while (choice := self._choose_now(need)) != Eviction("fits"):
                 if choice.verdict == "never":
                     if self._has_gpu:
                         return
-                    raise _too_big(need, self._free())
+                    raise _too_big(need, self._free(), pinned=self._pinned())
                 if choice.models and await self._evict(choice.models):
                     continue
-                if clock() >= give_up_at:
+                if self._clock() >= give_up_at:
                     raise _busy()
                 self._ask_to_make_way(need, asked)
                 await self._wait_for_change()
         finally:
             self._want_memory_of(asked, is_wanted=False)
 
-    def _choose(self, need: int) -> Eviction:
+    def _choose_now(self, need: int) -> Eviction:
+        return self._choose(need, self._tenants(), self._free())
+
+    def _choose(self, need: int, tenants: Sequence[Tenant], free: int) -> Eviction:
         # What loads now cannot go yet, but may be idle soon: a reason to wait.
         loading = [Resident(name, size, 0.0, True) for name, size in self._promised.items()]
-        return choose(need=need, free=self._free(), residents=[*self._loaded(), *loading])
+        return choose(need=need, free=free, residents=[*self._loaded(tenants), *loading])
 
-    def _loaded(self) -> list[Resident]:
+    def _loaded(self, tenants: Sequence[Tenant]) -> list[Resident]:
         return [
-            Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy)
-            for t in self._tenants()
+            Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy, t.is_pinned)
+            for t in tenants
             if t.model_id not in self._promised
         ]
 
+    def _pinned(self) -> int:
+        return sum(t.memory().resident for t in self._tenants() if t.is_pinned)
+
     def _ask_to_make_way(self, need: int, asked: set[str]) -> None:
         """Who was asked once stays asked: the longest unused of busy ones is another each moment."""
-        movable = [replace(resident, is_busy=False) for resident in self._loaded()]
+        movable = [replace(resident, is_busy=False) for resident in self._loaded(self._tenants())]
         ours = [resident for resident in movable if resident.model_id in asked]
         if choose(need=need, free=self._free(), residents=ours).verdict != "fits":
             asked.update(choose(need=need, free=self._free(), residents=movable).models)
@@ -193,10 +232,13 @@ class MemoryPlan:
         return memory.available - reserve - taken
 
 
-def _too_big(need: int, free: int) -> ModelLoadFailed:
+def _too_big(need: int, free: int, *, pinned: int) -> ModelLoadFailed:
+    advice = "Close other programs, or take a smaller model or context window."
+    if pinned and need <= free + pinned:
+        advice = f"Models that are kept in memory hold {pinned / GIB:.1f} GiB: let one of them go."
     return ModelLoadFailed(
         f"This model needs about {need / GIB:.1f} GiB of memory, and {max(free, 0) / GIB:.1f} GiB "
-        "are free. Close other programs, or take a smaller model or context window.",
+        f"are free. {advice}",
         needed_bytes=need,
         free_bytes=max(free, 0),
     )

@@ -16,9 +16,10 @@ import msgspec
 
 from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerCrashed
 from inference.messages import Loaded, LoadModel, LoadSettings, RunnerCommand
+from inference.service.fallback import NEVER
 from inference.service.generation import Clock
 from inference.service.memory_plan import MemoryPlan, MemoryUse, need_of
-from inference.service.model_life import NEVER, ModelLife
+from inference.service.model_life import ModelLife
 from inference.service.model_messages import (
     EvictRequested,
     MemoryWanted,
@@ -113,6 +114,17 @@ class ModelOwner:
     @property
     def is_busy(self) -> bool:
         return self._life.is_busy
+
+    @property
+    def is_pinned(self) -> bool:
+        return self._life.is_pinned
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return self._life.users
+
+    def has_loaded(self, spec: ModelSpec) -> bool:
+        return self._life.has_loaded(spec)
 
     def memory(self) -> MemoryUse:
         return MemoryUse.of(self._process.pid) if self._process else MemoryUse()

@@ -22,10 +22,12 @@ from inference.messages import (
     Attach,
     Command,
     Done,
+    Foresee,
     Forget,
     Generate,
     GetStatus,
     Load,
+    PlanReply,
     Refused,
     StatusReply,
     Stop,
@@ -120,6 +122,8 @@ class Server:
                 await _while_connected(reader, _stream(frames, writer))
             case GetStatus():
                 await _send(writer, StatusReply(self._service.status()))
+            case Foresee(spec=spec):
+                await _send(writer, PlanReply(await self._service.foresee(spec)))
             case _:
                 self._carry_out(command)
                 await _send(writer, Done())

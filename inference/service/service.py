@@ -19,7 +19,7 @@ from inference.limits import check_request
 from inference.messages import LoadSettings
 from inference.service import fallback
 from inference.service.generations import Generations
-from inference.service.memory_plan import MemoryPlan
+from inference.service.memory_plan import MemoryPlan, need_of
 from inference.service.model_messages import (
     LoadRequested,
     StopRequested,
@@ -28,7 +28,7 @@ from inference.service.model_messages import (
 )
 from inference.service.model_owner import ModelOwner
 from inference.service.settings import ServiceSettings
-from inference.types import ModelSpec, ModelState, Request, ServiceStatus
+from inference.types import LoadPlan, ModelSpec, ModelState, Request, ServiceStatus
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class InferenceService:
         self._memory = MemoryPlan(
             lambda: [owner for owner in self._owners.values() if owner.has_runner],
             has_gpu=has_gpu,
+            clock=self._clock,
         )
 
     def generate(self, request: Request) -> None:
@@ -77,6 +78,13 @@ class InferenceService:
     def unload(self, model_id: str) -> None:
         if model_id in self._owners:
             self._owners[model_id].post(UnloadRequested())
+
+    async def foresee(self, spec: ModelSpec) -> LoadPlan:
+        owner = self._owners.get(spec.model_id)
+        need = await asyncio.to_thread(need_of, spec.path, self._links_of(spec)[0])
+        if owner is not None and owner.has_loaded(spec):
+            return LoadPlan(verdict="loaded", needed=need, free=0)
+        return self._memory.foresee(spec.model_id, need)
 
     def status(self) -> ServiceStatus:
         models = (owner.status() for owner in self._owners.values())

@@ -6,12 +6,8 @@ there. Nothing is put in place before all of it has the checksum that was promis
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import read_header
@@ -37,10 +33,6 @@ class Unusable(Exception):
     """What came is not what was promised, or no model. `str(error)` is for the person."""
 
 
-class Busy(Exception):
-    """An earlier run of it has not let go yet."""
-
-
 def run_next(owner: str) -> bool:
     """Work on the oldest that waits, to its end. False: there was none, or no room for one."""
     download = states.claim(owner)
@@ -58,9 +50,10 @@ def run_next(owner: str) -> bool:
 
 def _run_alone(download: Download) -> None:
     try:
-        with _alone(download):
+        storage.folder_of(download.pk).mkdir(parents=True, exist_ok=True)
+        with storage.alone(download.pk):
             _run(download)
-    except Busy:
+    except storage.Busy:
         time.sleep(BUSY_SECONDS)
         states.release(download)
 
@@ -68,7 +61,13 @@ def _run_alone(download: Download) -> None:
 def _run(download: Download) -> None:
     try:
         _obtain(download)
-    except (HubError, DiskFull, Unusable) as error:
+    except Unusable as error:
+        if download.is_upload:
+            # It is of no use, and can't be fetched from anywhere.
+            storage.remove_parts(download.pk)
+            states.renew(download, done_bytes=0)
+        states.end(download, DownloadState.FAILED, reason=str(error))
+    except (HubError, DiskFull) as error:
         states.end(download, DownloadState.FAILED, reason=str(error))
     except FileExistsError as error:
         reason = f"There is {error.strerror}, which is not replaced. Move it away, then retry."
@@ -86,29 +85,12 @@ def _run(download: Download) -> None:
         )
 
 
-@contextmanager
-def _alone(download: Download) -> Iterator[None]:
-    """Never two writers, even if an earlier run hangs on a connection; a killed one is none."""
-    folder = storage.folder_of(download.pk)
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise Busy from error
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _obtain(download: Download) -> None:
     files = resolve(download, hub())
     read = Progress(download, done=0).add
     missing = [file for file in files if not storage.is_in_place(download, file, read)]
     if missing:
-        _fetch_all(download, missing)
+        _bring(download, missing)
         _check_all(download, missing)
         states.renew(download, state=DownloadState.IMPORTING)
         storage.put_in_place(download, missing)
@@ -117,6 +99,14 @@ def _obtain(download: Download) -> None:
     states.end(download, DownloadState.READY)
     storage.remove_parts(download.pk)
     logger.info("download ready id=%s bytes=%d", download.pk, download.total_bytes)
+
+
+def _bring(download: Download, files: list[DownloadFile]) -> None:
+    """All bytes of them. Those of an upload came from a browser, or they did not."""
+    if not download.is_upload:
+        _fetch_all(download, files)
+    elif any(storage.part_size(file) != file.size for file in files):
+        raise Unusable("What was uploaded is gone. Choose the file again.")
 
 
 def _fetch_all(download: Download, files: list[DownloadFile]) -> None:
@@ -162,6 +152,8 @@ def _check_all(download: Download, files: list[DownloadFile]) -> None:
             break
         for file in wrong:
             storage.part_of(file).unlink()
+        if download.is_upload:
+            raise Unusable(f"{wrong[0].name} has another SHA-256 than the one that was given.")
         if is_last_try:
             raise Unusable(f"{wrong[0].name} is not the file that was promised. Retry later.")
         _fetch_all(download, files)

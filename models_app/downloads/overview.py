@@ -17,13 +17,17 @@ class Downloads:
 
     @property
     def is_changing(self) -> bool:
-        return self.num_active > 0
+        coming = (one.state == DownloadState.UPLOADING and not one.is_stalled for one in self.rows)
+        return self.num_active > 0 or any(coming)
 
 
 def downloads_shown() -> Downloads:
     """The newest, and those under way before the others."""
     rows = list(Download.objects.shown()[:MOST_SHOWN])
-    rows.sort(key=lambda one: not one.is_active)
+    for one in rows:
+        if one.state == DownloadState.UPLOADING:
+            one.done_bytes = storage.uploaded_size(one.pk)
+    rows.sort(key=lambda one: not (one.is_active or one.state == DownloadState.UPLOADING))
     return Downloads(rows, sum(one.is_active for one in rows))
 
 

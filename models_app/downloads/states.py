@@ -7,17 +7,23 @@ that is killed renews nothing, and another one takes over.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from models_app.models import ACTIVE_STATES, Download, DownloadState
+from models_app.models import UNFINISHED_STATES, Download, DownloadState
 
 # Longer than a transfer waits for a byte that does not come.
 LEASE_SECONDS = 60
-MOST_AT_ONCE = 2
+# A page that uploads sends the next piece sooner, unless it is closed.
+UPLOAD_SECONDS = 20
+# One of huey's threads is left for everything else.
+MOST_AT_ONCE = 3
+MOST_OF_A_HOST = 2
 
 
 class LeaseLost(Exception):
@@ -34,9 +40,8 @@ def request(
                 repository=repository, variant=variant, url=url, with_projector=with_projector
             )
     except IntegrityError:
-        under_way = [*ACTIVE_STATES, DownloadState.PAUSED]
         return Download.objects.get(
-            repository=repository, variant=variant, url=url, state__in=under_way
+            repository=repository, variant=variant, url=url, state__in=UNFINISHED_STATES
         )
 
 
@@ -61,26 +66,48 @@ def go_on(pk: UUID) -> bool:
 
 
 def cancel(pk: UUID) -> bool:
-    states = (*ACTIVE_STATES, DownloadState.PAUSED, DownloadState.FAILED)
+    states = (*UNFINISHED_STATES, DownloadState.FAILED)
     return _change(pk, states, state=DownloadState.CANCELLED, finished_at=timezone.now())
 
 
+def uploaded(pk: UUID) -> bool:
+    """All of it came from the browser; the worker checks it and puts it in place."""
+    whole = {"state": DownloadState.QUEUED, "done_bytes": F("total_bytes")}
+    return _change(pk, (DownloadState.UPLOADING,), **whole)
+
+
+def keep_uploading(download: Download) -> bool:
+    """More of it came. False: it was cancelled, or is over. Told to the database now and then."""
+    if download.state != DownloadState.UPLOADING:
+        return False
+    now = timezone.now()
+    fresh_enough = now + timedelta(seconds=UPLOAD_SECONDS * 3 / 4)
+    if download.lease_until is not None and download.lease_until > fresh_enough:
+        return True
+    lease_until = now + timedelta(seconds=UPLOAD_SECONDS)
+    return _change(download.pk, (DownloadState.UPLOADING,), lease_until=lease_until)
+
+
 def claim(owner: str) -> Download | None:
-    """The oldest one that nobody works on, unless as many as may be are worked on."""
+    """The oldest one that nobody works on, unless as many as may be are worked on, in all and of its
+    host. Whoever ends one claims the next, so one that was passed over here is not forgotten."""
     with transaction.atomic():
         release_expired()
-        if Download.objects.running().count() >= MOST_AT_ONCE:
+        running = Counter(one.host for one in Download.objects.running())
+        if running.total() >= MOST_AT_ONCE:
             return None
         waiting = Download.objects.filter(state=DownloadState.QUEUED).order_by("created_at")
-        for pk in waiting.values_list("pk", flat=True):
+        for one in waiting:
+            if one.host and running[one.host] >= MOST_OF_A_HOST:
+                continue
             if _change(
-                pk,
+                one.pk,
                 (DownloadState.QUEUED,),
                 state=DownloadState.RESOLVING,
                 lease_owner=owner,
                 lease_until=_lease_end(),
             ):
-                return Download.objects.get(pk=pk)
+                return Download.objects.get(pk=one.pk)
     return None
 
 

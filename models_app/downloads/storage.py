@@ -7,10 +7,12 @@ comes by a rename, after a copy to its own file system if that is another: it is
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +27,10 @@ Report = Callable[[int], None]
 
 class DiskFull(Exception):
     """`str(error)` is the sentence with both numbers."""
+
+
+class Busy(Exception):
+    """Somebody else writes to it, and has not let go yet."""
 
 
 def folder_of(pk: UUID) -> Path:
@@ -42,10 +48,34 @@ def part_size(file: DownloadFile) -> int:
         return 0
 
 
+def uploaded_size(pk: UUID) -> int:
+    """How much of an upload came; it is one file."""
+    try:
+        return (folder_of(pk) / "0.part").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def alone(pk: UUID) -> Iterator[None]:
+    """Never two writers, even if an earlier run hangs on a connection; a killed one is none. Raises Busy,
+    and FileNotFoundError if its folder is gone."""
+    descriptor = os.open(folder_of(pk) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise Busy from error
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def place_of(download: Download, file: DownloadFile) -> Path:
     """Where it is going to be used. All names in it were checked when it was resolved."""
-    folder = Path(settings.MODELS_DIR) / (download.repository or "downloads")
-    return folder / file.name
+    others = "uploads" if download.is_upload else "downloads"
+    return Path(settings.MODELS_DIR) / (download.repository or others) / file.name
 
 
 def is_in_place(download: Download, file: DownloadFile, report: Report) -> bool:
@@ -54,7 +84,9 @@ def is_in_place(download: Download, file: DownloadFile, report: Report) -> bool:
     place = place_of(download, file)
     if not place.exists():
         return False
-    if not _has_checksum(place, file, report):
+    # An upload that nobody gave a checksum for is in place only if it was put there by an earlier run.
+    is_told = bool(file.checksum) or not part_of(file).exists()
+    if not is_told or not _has_checksum(place, file, report):
         raise FileExistsError(errno.EEXIST, f"another file is called {file.name} already")
     return True
 
@@ -81,6 +113,8 @@ def _has_checksum(path: Path, file: DownloadFile, report: Report) -> bool:
     size = path.stat().st_size
     if file.size and size != file.size:
         return False
+    if not file.checksum:
+        return True
     # The hub names what is kept in git itself by git's own kind of name, which nothing is trusted by.
     digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(usedforsecurity=False)
     if kind == "git-sha1":
@@ -118,6 +152,13 @@ def copy_whole(source: Path, place: Path) -> None:
         os.replace(part, place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, piece: bytes) -> None:
+    """One call may take less on a disk that fills up."""
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def remove_parts(pk: UUID) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HTMX_STOP_POLLING, trigger_client_event
-from django_htmx.middleware import HtmxDetails
 
 from models_app.access import staff_only
 from models_app.downloads import states, storage
 from models_app.downloads.overview import downloads_shown
 from models_app.downloads.resolving import file_name_of
+from models_app.htmx import HtmxHttpRequest
 from models_app.hub.errors import NotFound
 from models_app.hub.reference import is_repository
 from models_app.models import Download
@@ -22,10 +22,6 @@ from models_app.tasks import run_downloads
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 MAX_ADDRESS = 1900
-
-
-class HtmxHttpRequest(HttpRequest):
-    htmx: HtmxDetails
 
 
 @staff_only

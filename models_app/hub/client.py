@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx2
-import msgspec
 
+from models_app.hub.answers import Model, decoded, repository_of
 from models_app.hub.errors import (
     Gated,
     HubNonsense,
@@ -24,30 +24,10 @@ from models_app.hub.errors import (
 )
 from models_app.hub.http import client
 from models_app.hub.reference import is_repository
-from models_app.hub.repository import HubFile, Repository
+from models_app.hub.repository import Repository
+from models_app.hub.search import Search
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-MAX_FILES = 10_000
-MAX_FILE_BYTES = 4 * 1024**4
-NUM_RESULTS = 30
-T = TypeVar("T")
-Sort = Literal["downloads", "likes", "lastModified", "trendingScore"]
-
-
-class _Model(msgspec.Struct):
-    """Each field as the hub may write it, or not at all."""
-
-    id: str = ""
-    sha: str = ""
-    downloads: int = 0
-    likes: int = 0
-    lastModified: str = ""
-    gated: bool | str = False
-    private: bool = False
-    tags: list[str] = []
-    gguf: dict[str, Any] | None = None
-    cardData: dict[str, Any] | None = None
-    siblings: list[dict[str, Any]] = []
 
 
 @dataclass(frozen=True)
@@ -62,26 +42,21 @@ class Hub:
     def host(self) -> str:
         return urlsplit(self.endpoint).netloc
 
-    def search(self, words: str, *, sort: Sort = "downloads") -> list[Repository]:
-        """Repositories with GGUF files. Raises HubError."""
-        params = {
-            "search": words,
-            "filter": "gguf",
-            "sort": sort,
-            "direction": "-1",
-            "limit": str(NUM_RESULTS),
-            "expand": ["downloads", "likes", "lastModified", "gated", "tags", "gguf"],
-        }
-        body = self._get("/api/models", params)
-        found = [_repository(model) for model in _decoded(body, list[_Model])[:NUM_RESULTS]]
-        return [one for one in found if is_repository(one.name)]
+    def search(self, search: Search) -> list[Repository]:
+        """Repositories with models of a format, in the order that was asked for. Raises HubError."""
+        found: dict[str, Repository] = {}
+        for params in search.requests():
+            models = decoded(self._get("/api/models", params), list[Model])
+            several = (repository_of(model) for model in models[: search.num_asked])
+            found |= {one.name: one for one in several if is_repository(one.name)}
+        return search.sorted(one for one in found.values() if search.takes(one))
 
     def repository(self, name: str, *, revision: str = "") -> Repository:
         """With all its files. Raises HubError."""
         if not is_repository(name):
             raise NotFound("A repository is named like “owner/name”.")
         path = f"/api/models/{name}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
-        found = _repository(_decoded(self._get(path, {"blobs": "true"}), _Model))
+        found = repository_of(decoded(self._get(path, {"blobs": "true"}), Model))
         if found.name != name and found.name.casefold() != name.casefold():
             raise HubNonsense("The hub answered with another repository than the one asked for.")
         if not found.revision:
@@ -161,65 +136,3 @@ def _bounded(response: httpx2.Response) -> bytes:
         if len(body) > MAX_ANSWER_BYTES:
             raise HubNonsense("The hub's answer is larger than any honest one.")
     return bytes(body)
-
-
-def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(body, type=kind, strict=False)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        raise HubNonsense("The hub's answer makes no sense. Try again later.") from error
-
-
-def _repository(model: _Model) -> Repository:
-    gguf = model.gguf or {}
-    card = model.cardData or {}
-    return Repository(
-        name=model.id,
-        revision=model.sha[:64] if model.sha.isalnum() else "",
-        files=_files(model.siblings[:MAX_FILES]),
-        license=_text(card.get("license")) or _tagged(model.tags, "license:"),
-        is_gated=bool(model.gated),
-        is_private=model.private,
-        architecture=_text(gguf.get("architecture")),
-        num_parameters=_count(gguf.get("total")),
-        context_length=_count(gguf.get("context_length")),
-        has_chat_template=bool(gguf.get("chat_template")),
-        tags=tuple(_text(tag) for tag in model.tags[:100]),
-        downloads=_count(model.downloads),
-        likes=_count(model.likes),
-        modified=model.lastModified[:10],
-    )
-
-
-def _files(siblings: list[dict[str, Any]]) -> tuple[HubFile, ...]:
-    files = (_file(one) for one in siblings)
-    return tuple(file for file in files if file is not None)
-
-
-def _file(sibling: dict[str, Any]) -> HubFile | None:
-    name, lfs = sibling.get("rfilename"), sibling.get("lfs")
-    lfs = lfs if isinstance(lfs, dict) else {}
-    size = _count(lfs.get("size") or sibling.get("size"))
-    if not isinstance(name, str) or not 0 < size <= MAX_FILE_BYTES:
-        return None
-    return HubFile(name, size, _checksum(lfs.get("sha256"), sibling.get("blobId")))
-
-
-def _checksum(sha256: object, blob: object) -> str:
-    if isinstance(sha256, str) and len(sha256) == 64:
-        return f"sha256:{sha256.lower()}"
-    return f"git-sha1:{blob.lower()}" if isinstance(blob, str) and len(blob) == 40 else ""
-
-
-def _tagged(tags: list[str], prefix: str) -> str:
-    return next((_text(tag.removeprefix(prefix)) for tag in tags if tag.startswith(prefix)), "")
-
-
-def _text(value: object) -> str:
-    """One printable line, whatever was sent."""
-    text = value if isinstance(value, str) else ""
-    return "".join(letter for letter in text[:200] if letter.isprintable())
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and 0 <= value < 2**62 else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import PurePosixPath
 
 from inference.gguf_model import PART_NAME
@@ -16,6 +17,29 @@ QUANT = re.compile(
     re.IGNORECASE,
 )
 BITS = re.compile(r"(\d+)")
+
+
+# Words of a name that tell how a model is kept, not which one it is.
+OF_A_FORMAT = re.compile(
+    r"(?i)mlx|gguf|awq|gptq|exl[23]|bnb|safetensors|[a-z]{0,5}\d{1,2}(\.\d+)?[-_]?bits?|int[48]|fp(4|8|16|32)|bf16|f16|dwq"
+)
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+
+
+class Capability(StrEnum):
+    CHAT = "chat"
+    VISION = "vision"
+    TOOLS = "tools"
+    REASONING = "reasoning"
+    EMBEDDINGS = "embeddings"
+
+
+class Kind(StrEnum):
+    GGUF = "gguf"
+    MLX = "mlx"
+    SAFETENSORS = "safetensors"
+    PICKLE = "pickle"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -58,11 +82,49 @@ class Repository:
     architecture: str = ""
     num_parameters: int = 0
     context_length: int = 0
-    has_chat_template: bool = False
+    capabilities: tuple[Capability, ...] = ()
     tags: tuple[str, ...] = ()
     downloads: int = 0
     likes: int = 0
+    trending: float = 0
+    created: str = ""
     modified: str = ""
+
+    @property
+    def owner(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def own_name(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
+    def kind(self) -> Kind:
+        """What its models are kept as, the best of it that can be said."""
+        if self.variants:
+            return Kind.GGUF
+        if self.weights:
+            return Kind.MLX if "mlx" in self.tags else Kind.SAFETENSORS
+        return Kind.PICKLE if self.has_pickles else Kind.NONE
+
+    @property
+    def weights(self) -> tuple[HubFile, ...]:
+        """Of an MLX or safetensors model."""
+        return tuple(file for file in self.files if file.name.lower().endswith(".safetensors"))
+
+    @property
+    def weights_size(self) -> int:
+        return sum(file.size for file in self.weights)
+
+    @property
+    def has_pickles(self) -> bool:
+        return any(_is_pickle(file) for file in self.files)
+
+    @property
+    def plain_name(self) -> str:
+        """To search for the same model in another format."""
+        words = re.split(r"[-_ ]", self.name.rpartition("/")[2])
+        return " ".join(one for one in words if not OF_A_FORMAT.fullmatch(one))
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -82,7 +144,7 @@ class Repository:
     @property
     def projectors(self) -> tuple[HubFile, ...]:
         """What a model that sees needs besides."""
-        return tuple(file for file in self.files if _is_gguf(file) and _is_projector(file))
+        return tuple(file for file in self.files if _is_gguf(file) and is_projector(file))
 
     def variant(self, label: str) -> Variant | None:
         """By its label, in any case of letters."""
@@ -95,17 +157,23 @@ class Repository:
         return self.variant(label) if label else next(by_file, None)
 
 
+def _is_pickle(file: HubFile) -> bool:
+    """Its loader runs whatever program the file holds. (Some `.bin` files are none, but no model either.)"""
+    return file.name.lower().endswith(PICKLES)
+
+
 def _is_gguf(file: HubFile) -> bool:
     return file.name.lower().endswith(".gguf") and is_safe_path(file.name)
 
 
-def _is_projector(file: HubFile) -> bool:
+def is_projector(file: HubFile) -> bool:
+    """By its name, which llama.cpp's tools give it."""
     return "mmproj" in PurePosixPath(file.name).name.lower()
 
 
 def _is_model_file(file: HubFile) -> bool:
     name = PurePosixPath(file.name).name.lower()
-    return _is_gguf(file) and not _is_projector(file) and "imatrix" not in name
+    return _is_gguf(file) and not is_projector(file) and "imatrix" not in name
 
 
 def _first_part(name: str) -> str:

@@ -1,48 +1,54 @@
-"""The pages *Discover* and of one repository: what there is, and what of it runs here."""
+"""The page *Discover*: what there is at the hub, and what to begin with."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from models_app.access import staff_only
-from models_app.downloads.overview import downloads_of
-from models_app.fit import Fit, Room, fit_of, room_here
-from models_app.hub.client import Hub, Sort
-from models_app.hub.errors import HubError, NotFound
-from models_app.hub.quality import Quality, quality_of, recommended
-from models_app.hub.reference import is_repository, parse_reference
-from models_app.hub.repository import Repository, Variant
+from models_app.fit import Fit, Room, fit_of, most_parameters, room_here
+from models_app.hub.client import Hub
+from models_app.hub.errors import HubError
+from models_app.hub.reference import Reference, is_repository, parse_reference
+from models_app.hub.repository import Repository
+from models_app.hub.repository_views import token_context
+from models_app.hub.search import Format, Search, Size, Sort, Task
 from models_app.hub.settings import hub
 from models_app.hub.starters import STARTERS, Starter
 from models_app.hub.token import forget_token, is_plausible, store_token
-from models_app.models import Download
 from models_app.templatetags.model_pages import repository_url
 
-SORTS: dict[str, Sort] = {
-    "downloads": "downloads",
-    "likes": "likes",
-    "updated": "lastModified",
-    "trending": "trendingScore",
+# With any of these in its address the page searches, without one it shows the starters.
+ASKING = frozenset(("q", "format", "size", "task", "sort"))
+CHOICES = {
+    "format": ((Format.GGUF, "GGUF"), (Format.MLX, "MLX")),
+    "size": (
+        (Size.ANY, "Any size"),
+        (Size.FITS, "Small enough for this machine"),
+        (Size.SMALL, "Up to 4 billion parameters"),
+        (Size.MEDIUM, "4 to 10 billion"),
+        (Size.LARGE, "10 to 40 billion"),
+        (Size.HUGE, "More than 40 billion"),
+    ),
+    "task": ((Task.ANY, "Anything"), (Task.VISION, "Sees images"), (Task.EMBEDDINGS, "Embeddings")),
+    "sort": (
+        (Sort.DOWNLOADS, "Most downloaded"),
+        (Sort.TRENDING, "Trending"),
+        (Sort.LIKES, "Most liked"),
+        (Sort.NEWEST, "Newest"),
+    ),
 }
 
 
-@dataclass(frozen=True)
-class VariantRow:
-    """`download` None: nobody has begun to download it."""
-
-    variant: Variant
-    quality: Quality
-    fit: Fit
-    is_recommended: bool
-    is_wanted: bool
-    download: Download | None
+class HtmxHttpRequest(HttpRequest):
+    htmx: HtmxDetails
 
 
 @dataclass(frozen=True)
@@ -51,59 +57,49 @@ class StarterRow:
     fit: Fit
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a search found. `problem` "": it went well."""
+
+    search: Search
+    rows: list[Repository]
+    problem: str = ""
+
+    @property
+    def more(self) -> Search | None:
+        """Most likely there are more, as so many came as were asked for."""
+        return self.search.with_more if len(self.rows) >= self.search.num_asked else None
+
+
 @staff_only
 @require_GET
-def discover(request: HttpRequest) -> HttpResponse:
-    """Starters, or what a search finds; a name that is whole leads to its page at once."""
-    words = request.GET.get("q", "").strip()
-    sort = request.GET.get("sort", "downloads")
-    source = hub()
+def discover(request: HtmxHttpRequest) -> HttpResponse:
+    """Starters, or what a search finds; a name that is whole leads to its page at once. Every filter is
+    in the address."""
+    words, source = request.GET.get("q", "").strip(), hub()
     reference = parse_reference(words, hub_host=source.host)
     if reference.repository:
-        wanted = urlencode({"variant": reference.quant, "file": reference.file})
-        return redirect(f"{repository_url(reference.repository)}?{wanted}")
-    found, problem = _found(source, reference.words, SORTS.get(sort, "downloads"))
+        return _led_to(request, reference)
+    room = room_here()
+    search = Search.of(request.GET, words=reference.words, most_parameters=most_parameters(room))
+    found = _found(source, search) if set(request.GET) & ASKING else None
     context = {
         "words": words,
-        "sort": sort if sort in SORTS else "downloads",
-        "sorts": SORTS,
+        "search": search,
+        "choices": CHOICES,
         "found": found,
-        "problem": problem,
-        "starters": [] if words else _starters(room_here()),
+        "starters": [] if found else _starters(room),
         "is_offline": source.is_offline,
-        "host": source.host,
-        "has_token": bool(source.token),
-        "is_token_fixed": bool(settings.HUB_TOKEN),
+        **token_context(),
     }
-    return render(request, "models_app/discover.html", context)
-
-
-@staff_only
-@require_GET
-def repository(request: HttpRequest, owner: str, name: str) -> HttpResponse:
-    full_name = f"{owner}/{name}"
-    if not is_repository(full_name):
-        raise Http404
-    try:
-        shown = hub().repository(full_name)
-    except HubError as error:
-        problem = {"name": full_name, "problem": str(error)}
-        status = 404 if isinstance(error, NotFound) else 502
-        return render(request, "models_app/repository.html", problem, status=status)
-    wanted = shown.named(request.GET.get("variant", ""), request.GET.get("file", ""))
-    context = {
-        "name": full_name,
-        "repository": shown,
-        "rows": _rows(shown, room_here(), wanted),
-        "address": f"{hub().endpoint}/{full_name}",
-    }
-    return render(request, "models_app/repository.html", context)
+    template = "models_app/_found.html" if request.htmx else "models_app/discover.html"
+    return render(request, template, context)
 
 
 @staff_only
 @require_POST
 def save_token(request: HttpRequest) -> HttpResponse:
-    """Empty: the stored one is forgotten."""
+    """Empty: the stored one is forgotten. Back to the repository that it was given for."""
     token = request.POST.get("token", "").strip()
     if not token:
         forget_token()
@@ -113,16 +109,21 @@ def save_token(request: HttpRequest) -> HttpResponse:
         messages.success(request, "The hub's token is stored.")
     else:
         messages.error(request, "That is no token: it is one word of 8 to 200 characters.")
-    return redirect("models:discover")
+    back_to = request.POST.get("repository", "")
+    return redirect(repository_url(back_to) if is_repository(back_to) else "models:discover")
 
 
-def _found(source: Hub, words: str, sort: Sort) -> tuple[list[Repository], str]:
-    if not words:
-        return [], ""
+def _led_to(request: HtmxHttpRequest, reference: Reference) -> HttpResponse:
+    wanted = urlencode({"variant": reference.quant, "file": reference.file})
+    address = f"{repository_url(reference.repository)}?{wanted}"
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
+
+
+def _found(source: Hub, search: Search) -> Found:
     try:
-        return source.search(words, sort=sort), ""
+        return Found(search, source.search(search))
     except HubError as error:
-        return [], str(error)
+        return Found(search, [], str(error))
 
 
 def _starters(room: Room) -> list[StarterRow]:
@@ -132,23 +133,3 @@ def _starters(room: Room) -> list[StarterRow]:
 
 def _fit_of_starter(starter: Starter, room: Room) -> Fit:
     return fit_of(starter.size, num_parameters=starter.num_parameters, room=room)
-
-
-def _rows(shown: Repository, room: Room, wanted: Variant | None) -> list[VariantRow]:
-    fits = {
-        one.label: fit_of(one.size, num_parameters=shown.num_parameters, room=room)
-        for one in shown.variants
-    }
-    best = recommended([one for one in shown.variants if fits[one.label].runs])
-    downloads = downloads_of(shown.name)
-    return [
-        VariantRow(
-            one,
-            quality_of(one),
-            fits[one.label],
-            one == best,
-            one == wanted,
-            downloads.get(one.label),
-        )
-        for one in shown.variants
-    ]

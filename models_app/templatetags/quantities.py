@@ -32,10 +32,10 @@ def seconds(duration: float) -> str:
 
 
 @register.filter
-def duration(num_seconds: int) -> str:
+def duration(num_seconds: float) -> str:
     """As long as it takes, roughly: 12 s, 3 min, 2 h 5 min."""
     if num_seconds < 60:
-        return f"{num_seconds}{_SPACE}s"
+        return f"{int(num_seconds)}{_SPACE}s"
     minutes = round(num_seconds / 60)
     if minutes < 60:
         return f"{minutes}{_SPACE}min"

@@ -7,6 +7,14 @@ document.addEventListener("click", (event) => {
   if (isBeside(event)) event.target.close();
 });
 
+// A form that is also a page comes into the panel, which opens as soon as it is there.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const panel = document.getElementById("panel");
+  if (event.detail.target.id === "panel-body" && !panel.open) panel.showModal();
+});
+
+document.addEventListener("panel-close", () => document.getElementById("panel").close());
+
 document.addEventListener("htmx:confirm", (event) => {
   if (!event.detail.question) return;
   event.preventDefault();

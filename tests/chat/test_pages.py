@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from chat import sidebar, tasks
 from chat.models import Conversation, MessageState
-from chat.rendering import render_markdown
+from rendering import render_markdown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,10 +21,10 @@ from django.utils.html import escape
 from accounts.models import User
 from chat import consumers, flow, pages, transcript, turns
 from chat.models import Conversation, MessageState
-from chat.rendering import render_markdown
 from chat.routing import websocket_urlpatterns
 from inference.errors import ContextWindowExceeded
 from inference.types import Loading, Prefill, Queued
+from rendering import render_markdown
 from tests.chat.conftest import start, stored, until_settled
 from tests.chat.scripted_client import DONE, crashed, deltas, failed, thoughts
 

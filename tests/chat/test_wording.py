@@ -86,3 +86,24 @@ def test_one_token_is_not_tokens():
     message = Message(role="assistant", completion_tokens=1, decode_seconds=0.0)
 
     assert wording.statistics(message) == ["1 token"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "num_tokens", "line"),
+    [
+        (None, 7, "Cut off: the context window is full."),
+        (8, 7, "Cut off: the context window is full."),
+        (7, 7, "Cut off after 7 tokens, as is set for this chat."),
+        (1, 1, "Cut off after 1 token, as is set for this chat."),
+    ],
+)
+def test_an_answer_that_was_cut_says_where(limit, num_tokens, line):
+    message = Message(
+        role="assistant",
+        state=MessageState.DONE,
+        finish_reason="length",
+        max_tokens=limit,
+        completion_tokens=num_tokens,
+    )
+
+    assert wording.ending_line(message) == line

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser
 
-from chat.rendering import render_markdown
-from tests.chat.rendering.test_hostile_text import PAYLOADS
+from rendering import render_markdown
+from tests.rendering.test_hostile_text import PAYLOADS
 
 PUT_AND_READ = """(pages) => {
     const box = document.querySelector("main");

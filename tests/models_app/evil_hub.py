@@ -35,17 +35,39 @@ class Made:
     gated: bool = False
     license: str = "apache-2.0"
     checksums: dict[str, str] = field(default_factory=dict)
-    gguf: dict[str, Any] = field(default_factory=lambda: {"total": 1_000_000_000})
+    gguf: dict[str, Any] | None = field(default_factory=lambda: {"total": 1_000_000_000})
+    tags: tuple[str, ...] = ("gguf",)
+    task: str = "text-generation"
+    downloads: int = 1234
+    likes: int = 56
+    trending: int = 0
+    created: str = "2026-10-01T00:00:00.000Z"
+
+    def passes(self, name: str, query: dict[str, list[str]]) -> bool:
+        """As the hub filters: words, tag, task and parameters."""
+        size = (self.gguf or {}).get("total", 0)
+        bounds = dict(
+            one.split(":") for one in query.get("num_parameters", [""])[0].split(",") if one
+        )
+        return (
+            " ".join(query.get("search", [""])).lower() in name.lower()
+            and set(query.get("filter", [])) <= set(self.tags)
+            and query.get("pipeline_tag", [self.task]) == [self.task]
+            and int(bounds.get("min", 0)) <= size <= int(bounds.get("max", 2**60))
+        )
 
     def facts(self, name: str, *, blobs: bool) -> dict[str, Any]:
         facts = {
             "id": name,
             "sha": REVISION,
-            "downloads": 1234,
-            "likes": 56,
+            "downloads": self.downloads,
+            "likes": self.likes,
+            "trendingScore": self.trending,
+            "createdAt": self.created,
             "lastModified": "2026-11-01T00:00:00.000Z",
             "gated": "manual" if self.gated else False,
-            "tags": ["gguf", f"license:{self.license}"],
+            "pipeline_tag": self.task,
+            "tags": [*self.tags, f"license:{self.license}"],
             "gguf": self.gguf,
             "cardData": {"license": self.license},
         }
@@ -69,6 +91,7 @@ class Answer:
     start: int
     range_wanted: bool
     handler: Handler
+    stop: int | None = None
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
@@ -78,10 +101,10 @@ class Answer:
 
     def prepare(self) -> None:
         self.status = 206 if self.range_wanted else 200
-        self.body = self.data[self.start :]
+        self.body = self.data[self.start : self.stop]
         self.headers = {"Content-Length": str(len(self.body)), "ETag": f'"{len(self.data)}"'}
         if self.range_wanted:
-            end = len(self.data) - 1
+            end = self.start + len(self.body) - 1
             self.headers["Content-Range"] = f"bytes {self.start}-{end}/{len(self.data)}"
 
     def send(self) -> None:
@@ -150,9 +173,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.hub.api_answer is not None:
             self.hub.api_answer(self)
         elif not name:
-            words = " ".join(query.get("search", [""])).lower()
-            found = {one: made for one, made in self.hub.made.items() if words in one.lower()}
-            self.send_json([made.facts(one, blobs=False) for one, made in found.items()])
+            found = [
+                made.facts(one, blobs=False)
+                for one, made in self.hub.made.items()
+                if made.passes(one, query)
+            ]
+            found.sort(key=lambda facts: facts[query["sort"][0]], reverse=True)
+            self.send_json(found[: int(query["limit"][0])])
         else:
             name = name.split("/revision/")[0]
             made = self.hub.made.get(name)
@@ -176,8 +203,9 @@ class Handler(BaseHTTPRequestHandler):
         owner, name, file = path.split("/", 2)
         wanted = self.headers.get("Range", "")
         data = self.hub.made[f"{owner}/{name}"].files[file]
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        answer = Answer(data, start, bool(wanted), self)
+        start, _, last = wanted.removeprefix("bytes=").partition("-")
+        stop = int(last) + 1 if last else None
+        answer = Answer(data, int(start or 0), bool(wanted), self, stop)
         answer.prepare()
         self.hub.change(answer)
         answer.send()
@@ -242,7 +270,7 @@ def cut(at: int) -> Fault:
 
 
 def whole_instead_of_a_range(answer: Answer) -> None:
-    answer.range_wanted, answer.start = False, 0
+    answer.range_wanted, answer.start, answer.stop = False, 0, None
     answer.prepare()
 
 

@@ -15,6 +15,7 @@ import pytest
 from django.db import connection
 
 from models_app.downloads import job, progress, states, storage, transfer
+from models_app.hub import files
 from models_app.hub.http import CONNECT_SECONDS
 from models_app.models import CatalogEntry, Download, DownloadState
 from tests.inference.gguf_files import File
@@ -331,7 +332,7 @@ def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub, monkeypatch
 
 
 def test_a_disk_that_fills_up_keeps_what_came(hub, monkeypatch):
-    write = transfer._write
+    write = transfer.write_all
     written = 0
 
     def fills_up(descriptor: int, piece: bytes) -> None:
@@ -341,7 +342,7 @@ def test_a_disk_that_fills_up_keeps_what_came(hub, monkeypatch):
             raise OSError(28, "No space left on device")
         write(descriptor, piece)
 
-    monkeypatch.setattr(transfer, "_write", fills_up)
+    monkeypatch.setattr(transfer, "write_all", fills_up)
     download = obtained()
     assert download.state == DownloadState.FAILED
     assert "space" in download.reason
@@ -418,13 +419,47 @@ def test_a_click_that_comes_too_late_changes_nothing(hub):
 # -- workers ------------------------------------------------------------------------------------------
 
 
-def test_only_so_many_are_worked_on_at_once(hub):
+def address_at(host: str, name: str = "m.gguf") -> str:
+    return f"https://{host}/{name}#sha256:{'0' * 64}"
+
+
+def claimed() -> Download | None:
+    return states.claim("this worker")
+
+
+def test_two_of_a_host_are_worked_on_at_once_and_three_in_all(hub):
     for number in range(4):
         states.request(repository=REPOSITORY, variant=f"Q{number}_0")
+    elsewhere = [states.request(url=address_at(f"{name}.example")) for name in "ab"]
 
-    claimed = [states.claim(f"worker {number}") for number in range(4)]
+    first = claimed()
+    assert first is not None
+    assert claimed() is not None
+    # The hub's others wait, and so do not those of somebody else.
+    assert claimed() == elsewhere[0]
+    assert claimed() is None
 
-    assert [one is not None for one in claimed] == [True, True, False, False]
+    states.end(first, DownloadState.READY)
+    third = claimed()
+    assert third is not None
+    assert third.variant == "Q2_0"
+
+
+def test_a_host_is_one_by_whatever_letters(hub):
+    for name in ("A.example", "a.example", "a.EXAMPLE"):
+        states.request(url=address_at(name, f"{name}.gguf"))
+
+    assert [claimed() is not None for _ in range(3)] == [True, True, False]
+
+
+def test_what_was_uploaded_waits_for_no_host(hub):
+    for number in range(2):
+        states.request(repository=REPOSITORY, variant=f"Q{number}_0")
+    upload = states.request(url="upload:night.gguf")
+
+    assert claimed() != upload
+    assert claimed() != upload
+    assert claimed() == upload
 
 
 def test_what_a_dead_worker_left_is_taken_over_and_goes_on(hub, folder):
@@ -452,7 +487,7 @@ def test_two_runs_of_one_download_never_write_at_once(slow_hub):
     """It was paused and resumed while the first run still hung on its connection."""
     download = states.request(repository=REPOSITORY, variant="Q4_K_M")
     thread = in_background(download)
-    with pytest.raises(job.Busy), job._alone(download):
+    with pytest.raises(storage.Busy), storage.alone(download.pk):
         raise AssertionError("two writers")
     states.cancel(download.pk)
     thread.join(timeout=10)
@@ -462,7 +497,8 @@ def test_a_run_that_finds_an_earlier_one_waits_in_the_queue_again(hub, monkeypat
     """Paused and resumed while the first run still hung on its connection."""
     monkeypatch.setattr(job, "BUSY_SECONDS", 0)
     download = states.request(repository=REPOSITORY, variant="Q4_K_M")
-    with job._alone(download):
+    storage.folder_of(download.pk).mkdir(parents=True)
+    with storage.alone(download.pk):
         assert run(download).state == DownloadState.QUEUED
 
     assert run(download).state == DownloadState.READY
@@ -471,12 +507,13 @@ def test_a_run_that_finds_an_earlier_one_waits_in_the_queue_again(hub, monkeypat
 def test_a_click_while_an_earlier_run_is_waited_for_holds(hub, monkeypatch):
     download = states.request(repository=REPOSITORY, variant="Q4_K_M")
     monkeypatch.setattr(time, "sleep", lambda seconds: states.pause(download.pk))
-    with job._alone(download):
+    storage.folder_of(download.pk).mkdir(parents=True)
+    with storage.alone(download.pk):
         assert run(download).state == DownloadState.PAUSED
 
 
 def test_a_lease_is_longer_than_any_silence_that_is_waited_for():
-    assert states.LEASE_SECONDS > transfer.STALL_SECONDS + CONNECT_SECONDS
+    assert states.LEASE_SECONDS > files.STALL_SECONDS + CONNECT_SECONDS
 
 
 def test_parts_that_are_in_place_already_are_not_fetched_again(hub, folder):

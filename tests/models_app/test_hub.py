@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models_app.hub.answers import Model, decoded, repository_of
 from models_app.hub.client import MAX_ANSWER_BYTES, Hub
 from models_app.hub.errors import Gated, HubNonsense, HubUnreachable, NotFound
 from models_app.hub.names import is_safe_path
 from models_app.hub.quality import recommended
 from models_app.hub.reference import Reference, is_repository, parse_reference
-from models_app.hub.repository import HubFile, Repository
+from models_app.hub.repository import Capability, HubFile, Kind, Repository
+from models_app.hub.search import Format, Search, Size, Sort, Task
 from tests.models_app import evil_hub as evil
 from tests.models_app.evil_hub import EvilHub, Handler
 
@@ -34,7 +38,7 @@ def hub(server: EvilHub) -> Hub:
     return Hub(server.address, token="hub-token")
 
 
-def repository_of(*names: str, sizes: dict[str, int] | None = None) -> Repository:
+def repository_of_files(*names: str, sizes: dict[str, int] | None = None) -> Repository:
     files = (HubFile(name, (sizes or {}).get(name, 10), "sha256:" + "0" * 64) for name in names)
     return Repository(NAME, evil.REVISION, tuple(files))
 
@@ -87,7 +91,7 @@ def test_a_safe_path_stays_below_its_folder(name: str):
 
 
 def test_files_are_grouped_into_what_can_be_downloaded():
-    shown = repository_of(
+    shown = repository_of_files(
         "night-Q8_0.gguf",
         "night.Q4_K_M.gguf",
         "BF16/night-BF16-00001-of-00002.gguf",
@@ -111,7 +115,7 @@ def test_files_are_grouped_into_what_can_be_downloaded():
 
 
 def test_two_files_of_one_quantisation_go_by_their_names():
-    shown = repository_of("small-Q4_0.gguf", "large-Q4_0.gguf")
+    shown = repository_of_files("small-Q4_0.gguf", "large-Q4_0.gguf")
 
     assert sorted(variant.label for variant in shown.variants) == ["large-Q4_0", "small-Q4_0"]
 
@@ -128,9 +132,40 @@ def test_two_files_of_one_quantisation_go_by_their_names():
 )
 def test_one_is_recommended(labels, best):
     sizes = {f"m-{label}.gguf": 10 + at for at, label in enumerate(labels)}
-    found = recommended(repository_of(*sizes, sizes=sizes).variants)
+    found = recommended(repository_of_files(*sizes, sizes=sizes).variants)
 
     assert (found.label if found else None) == best
+
+
+@pytest.mark.parametrize(
+    ("names", "tags", "kind"),
+    [
+        (["a-Q4_0.gguf", "model.safetensors"], (), Kind.GGUF),
+        (["model.safetensors", "pytorch_model.bin"], ("mlx",), Kind.MLX),
+        (["model-00001-of-00002.safetensors"], (), Kind.SAFETENSORS),
+        (["pytorch_model.bin"], (), Kind.PICKLE),
+        (["MODEL.PTH"], ("mlx",), Kind.PICKLE),
+        (["README.md"], ("gguf",), Kind.NONE),
+    ],
+)
+def test_what_a_repository_holds_is_told_from_its_files(names, tags, kind):
+    found = repository_of_files(*names)
+
+    assert replace(found, tags=tags).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mlx-community/Qwen3-4B-4bit", "Qwen3 4B"),
+        ("owls/Night-8B-Instruct-MLX-8bit", "Night 8B Instruct"),
+        ("owls/Night-8B-Instruct-bf16", "Night 8B Instruct"),
+        ("owls/Phi-3.5-mini-instruct-GPTQ-Int4", "Phi 3.5 mini instruct"),
+        ("owls/Llama-3.2-3B", "Llama 3.2 3B"),
+    ],
+)
+def test_the_same_model_is_searched_for_by_its_name_without_the_format(name, words):
+    assert replace(repository_of_files(), name=name).plain_name == words
 
 
 # -- answers ------------------------------------------------------------------------------------------
@@ -139,7 +174,7 @@ def test_one_is_recommended(labels, best):
 def test_a_search_and_a_repository(hub, server):
     server.add("cats/Day-1B-GGUF", {})
 
-    assert [one.name for one in hub.search("night")] == [NAME]
+    assert [one.name for one in hub.search(Search(words="night"))] == [NAME]
     shown = hub.repository(NAME)
     assert (shown.revision, shown.license, shown.num_parameters) == (
         evil.REVISION,
@@ -148,6 +183,94 @@ def test_a_search_and_a_repository(hub, server):
     )
     assert shown.variants[0].files[0].checksum.startswith("sha256:")
     assert server.requests[0][2]["Authorization"] == "Bearer hub-token"
+
+
+def names_found(hub: Hub, **search: Any) -> list[str]:
+    return [one.name.partition("/")[2] for one in hub.search(Search(**search))]
+
+
+@pytest.fixture
+def several(server: EvilHub) -> EvilHub:
+    server.made.clear()
+    for number, size in enumerate((500_000_000, 8 * 10**9, 70 * 10**9)):
+        facts = {"downloads": 10 - number, "likes": number, "trending": number % 2}
+        created = f"2026-0{number + 1}-01T00:00:00.000Z"
+        server.add(f"owls/M{number}", {}, gguf={"total": size}, created=created, **facts)
+    server.add("owls/Eye", {}, task="image-text-to-text")
+    server.add("owls/Near", {}, task="sentence-similarity", downloads=5)
+    server.add("owls/Next", {}, task="feature-extraction", downloads=7)
+    server.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",))
+    return server
+
+
+@pytest.mark.parametrize(
+    ("search", "names"),
+    [
+        ({"words": "m", "sort": Sort.DOWNLOADS}, ["M0", "M1", "M2"]),
+        ({"words": "m", "sort": Sort.LIKES}, ["M2", "M1", "M0"]),
+        ({"words": "m", "sort": Sort.NEWEST}, ["M2", "M1", "M0"]),
+        ({"words": "m", "sort": Sort.TRENDING}, ["M1", "M0", "M2"]),
+        ({"words": "m", "size": Size.SMALL}, ["M0"]),
+        ({"words": "m", "size": Size.MEDIUM}, ["M1"]),
+        ({"words": "m", "size": Size.HUGE}, ["M2"]),
+        ({"words": "m", "size": Size.FITS, "most_parameters": 9 * 10**9}, ["M0", "M1"]),
+        ({"words": "m", "size": Size.FITS}, ["M0", "M1", "M2"]),
+        ({"task": Task.VISION}, ["Eye"]),
+        ({"task": Task.EMBEDDINGS}, ["Next", "Near"]),
+        ({"format": Format.MLX}, ["Fast-4B-4bit"]),
+    ],
+)
+def test_filters_and_orders_reach_the_hub(hub, several, search, names):
+    assert names_found(hub, **search) == names
+
+
+def test_a_mirror_that_does_not_filter_by_size_is_filtered_here(hub, several):
+    facts = [made.facts(name, blobs=False) for name, made in several.made.items()]
+    several.api_answer = lambda handler: handler.send_json(facts)
+
+    found = names_found(hub, size=Size.MEDIUM)
+
+    assert set(found) == {"M1", "Fast-4B-4bit"}
+
+
+def test_no_more_are_taken_than_were_asked_for(hub, server):
+    facts = server.made[NAME].facts(NAME, blobs=False)
+    many = [facts | {"id": f"owls/M{number}"} for number in range(500)]
+    server.api_answer = lambda handler: handler.send_json(many)
+
+    assert len(hub.search(Search())) == 30
+
+
+@pytest.mark.parametrize("show", ["", "x", "-1", "9" * 5000, "٣", "31.5"])
+def test_an_address_that_makes_no_sense_is_a_plain_search(show):
+    query = {"format": "exe", "size": "zebra", "task": "x", "sort": "<", "show": show}
+
+    search = Search.of(query, words="night")
+
+    assert search.address == Search(words="night", num_asked=search.num_asked).address
+    assert 30 <= search.num_asked <= 120
+
+
+def test_a_search_is_kept_in_its_address():
+    search = Search("a b&c", Format.MLX, Size.LARGE, Task.VISION, Sort.LIKES, 60)
+
+    assert Search.of(dict(parse_qsl(search.address)), words="a b&c") == search
+
+
+@pytest.mark.parametrize(
+    ("facts", "capabilities"),
+    [
+        ({"gguf": {"chat_template": "{{ messages }}"}}, ["chat"]),
+        ({"gguf": {"chat_template": "{% if tools %}<think>"}}, ["chat", "tools", "reasoning"]),
+        ({"task": "image-text-to-text", "gguf": None}, ["vision"]),
+        ({"task": "feature-extraction", "gguf": {"chat_template": "x"}}, ["embeddings"]),
+        ({"gguf": {"chat_template": 7}}, []),
+    ],
+)
+def test_what_a_model_can_is_told_from_its_task_and_its_template(hub, server, facts, capabilities):
+    server.add(NAME, {"m-Q4_0.gguf": b"x"}, **facts)
+
+    assert hub.repository(NAME).capabilities == tuple(map(Capability, capabilities))
 
 
 def test_what_is_not_there_and_what_is_no_name(hub):
@@ -195,7 +318,7 @@ def test_an_answer_without_an_end_is_left(hub, server):
     server.api_answer = endless
 
     with pytest.raises(HubNonsense, match="larger"):
-        hub.search("night")
+        hub.search(Search(words="night"))
 
 
 @pytest.mark.parametrize(
@@ -233,16 +356,26 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
     max_leaves=10,
 )
-FIELDS = ("sha", "gguf", "cardData", "siblings", "tags", "downloads", "gated", "lastModified")
+FIELDS = (
+    "sha",
+    "gguf",
+    "createdAt",
+    "trendingScore",
+    "pipeline_tag",
+    "cardData",
+    "siblings",
+    "tags",
+    "downloads",
+    "gated",
+    "lastModified",
+)
 
 
 @given(changes=st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=4))
 def test_any_fields_end_in_a_repository_or_in_a_refusal(changes: dict[str, Any]):
-    from models_app.hub.client import _decoded, _Model, _repository
-
     facts = evil.Made({"m-Q4_0.gguf": b"x"}).facts(NAME, blobs=True) | changes
     try:
-        shown = _repository(_decoded(json.dumps(facts).encode(), _Model))
+        shown = repository_of(decoded(json.dumps(facts).encode(), Model))
     except HubNonsense:
         return
     assert all(file.size > 0 for file in shown.files)

@@ -114,10 +114,81 @@ def test_a_repository_that_is_not_there_is_not_found(hub, staff):
     assert staff.get("/models/discover/owls/..nothing/").status_code == 404
 
 
-def test_a_repository_without_gguf_says_what_to_do(hub, staff):
-    hub.add("owls/Plain", {"model.safetensors": b"x", "pytorch_model.bin": b"x"})
+@pytest.mark.parametrize(
+    ("files", "tags", "words"),
+    [
+        (["model.safetensors"], ("mlx",), "An MLX model"),
+        (["model.safetensors", "pytorch_model.bin"], (), "The original weights"),
+        (["pytorch_model.bin"], (), "can run code"),
+        (["README.md"], (), "No model in here"),
+    ],
+)
+def test_a_repository_without_gguf_says_why_and_where_to_look(hub, staff, files, tags, words):
+    hub.add("owls/Plain-4B-4bit", dict.fromkeys(files, b"x"), tags=tags)
 
-    assert "No GGUF model in here" in text_of(staff, "/models/discover/owls/Plain/")
+    shown = text_of(staff, "/models/discover/owls/Plain-4B-4bit/")
+
+    assert words in shown
+    assert "?q=Plain%204B&format=gguf" in shown
+    assert "/models/downloads/start" not in shown
+
+
+def test_an_address_with_filters_searches_without_words_and_shows_them_chosen(hub, staff):
+    hub.add("owls/Eye-3B", {}, task="image-text-to-text", likes=9)
+
+    shown = text_of(staff, "/models/discover/?task=vision&sort=likes&size=fits")
+
+    assert "owls/Eye-3B" in shown
+    assert NAME not in shown
+    assert "To begin with" not in shown
+    assert '<option value="vision" selected>' in shown
+    assert '<option value="likes" selected>' in shown
+    assert '<option value="fits" selected>' in shown
+
+
+def test_htmx_gets_what_was_found_alone(hub, staff):
+    response = staff.get("/models/discover/?q=night&sort=likes", headers=HTMX)
+
+    shown = response.content.decode()
+    assert NAME in shown
+    assert "<html" not in shown
+    assert 'role="search"' not in shown
+
+
+def test_htmx_is_led_to_the_page_of_a_whole_name(hub, staff):
+    response = staff.get("/models/discover/", {"q": f"{NAME}:Q8_0"}, headers=HTMX)
+
+    assert response.headers["HX-Redirect"].startswith(PAGE)
+
+
+def test_filters_that_leave_nothing_can_be_left_out(hub, staff):
+    shown = text_of(staff, "/models/discover/?q=night&size=huge")
+
+    assert "passes these filters" in shown
+    assert "?q=night&format=gguf&size=&task=&sort=downloads" in shown
+
+
+def test_more_is_offered_while_there_may_be_more(hub, staff):
+    for number in range(40):
+        hub.add(f"owls/Many-{number}", {})
+
+    shown = text_of(staff, "/models/discover/?q=many")
+    assert shown.count('class="hub-name"') == 30
+    assert "show=60" in shown
+
+    shown = text_of(staff, "/models/discover/?q=many&show=60")
+    assert shown.count('class="hub-name"') == 40
+    assert "Show more" not in shown
+
+
+def test_mlx_models_are_found_and_it_is_said_that_they_do_not_run(hub, staff):
+    hub.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",))
+
+    shown = text_of(staff, "/models/discover/?q=&format=mlx")
+
+    assert "owls/Fast-4B-4bit" in shown
+    assert "4 B parameters" in shown.replace("\N{NO-BREAK SPACE}", " ")
+    assert "do not run in Minerva yet" in shown
 
 
 def test_a_download_is_begun_once_and_shown_everywhere(hub, staff):

@@ -250,6 +250,29 @@ async def test_a_loaded_model_says_where_it_is(service, scripted):
     assert [status.runner_pid] == [runner.pid for runner in service.runners()]
 
 
+async def test_what_a_load_would_do_is_told_and_not_done(service, scripted, endless):
+    await service.complete(scripted)
+
+    plan = await service.client.foresee(spec_of(endless))
+    again = await service.client.foresee(spec_of(scripted))
+
+    assert (plan.verdict, plan.models) == ("fits", ())
+    assert plan.free > plan.needed > endless.stat().st_size
+    assert again.verdict == "loaded"
+    assert len(service.runners()) == 1
+
+
+@pytest.mark.parametrize("flash_attention", ["on", "off"])
+async def test_a_model_answers_the_same_in_small_batches(service, scripted, flash_attention):
+    own = msgspec.structs.replace(
+        spec_of(scripted), batch_tokens=32, flash_attention=flash_attention
+    )
+    request = request_to(scripted, f"batches-{flash_attention}", "Hello " * 50)
+    await service.client.generate(msgspec.structs.replace(request, model=own))
+
+    assert text_of(await service.read(request.generation_id)) == TEXT
+
+
 async def test_unload_ends_the_runner_and_its_answers(service, endless):
     name = await service.start(endless)
     await service.until_it_writes(name)

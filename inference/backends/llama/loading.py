@@ -22,10 +22,8 @@ from inference.hardware.cpu import probe_cpu
 from inference.hardware.memory import probe_memory
 from inference.memory_estimate import bytes_a_token
 from inference.messages import LoadSettings
-from inference.types import KVCacheType, ModelSpec
+from inference.types import FlashAttention, KVCacheType, ModelSpec
 
-# One step's tokens. On a GPU an abort is only seen between micro-batches.
-TOKEN_BUDGET = 512
 # Ended chats stay in slots of their own. llama.cpp wants room for the logits of each: some 20 MB for
 # these with a vocabulary of 150,000.
 SLOTS = 32
@@ -36,6 +34,11 @@ KV_CACHE_TYPES: dict[KVCacheType, int] = {
     "f16": llama_cpp.GGML_TYPE_F16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
     "q4_0": llama_cpp.GGML_TYPE_Q4_0,
+}
+FLASH_ATTENTION_TYPES: dict[FlashAttention, int] = {
+    "auto": llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
 }
 
 
@@ -116,13 +119,14 @@ def _context_params(window: int, num_slots: int, settings: LoadSettings) -> obje
     token of each, which spares a buffer of the whole vocabulary for every token of a batch."""
     params = llama_cpp.llama_context_default_params()
     params.n_ctx = window
-    params.n_batch = params.n_ubatch = TOKEN_BUDGET
+    # On a GPU an abort is only seen between micro-batches.
+    params.n_batch = params.n_ubatch = settings.batch_tokens
     params.n_seq_max = params.n_outputs_max = params.n_outputs_max_per_seq = num_slots
     params.kv_unified = True
     # Layers with a sliding window keep every token, too: else no prompt could share a beginning.
     params.swa_full = True
     params.type_k = params.type_v = KV_CACHE_TYPES[settings.kv_cache_type]
-    params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.flash_attn_type = FLASH_ATTENTION_TYPES[settings.flash_attention]
     params.n_threads = params.n_threads_batch = settings.threads or probe_cpu().physical_cores
     params.no_perf = True
     return params

@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.errors import InferenceError
-from models_app import catalog, importing, loading, removal
+from models_app import catalog, importing, loading, naming, removal
 from models_app.downloads import following
 from models_app.downloads.storage import DiskFull
 from models_app.hub.errors import HubError
@@ -127,17 +127,13 @@ def _is_in_memory(entry: CatalogEntry) -> bool:
 def _entry(name: str) -> CatalogEntry:
     """By its name, its file's name or its path; raises CommandError unless it is exactly one."""
     catalog.scan()
-    found = [one for one in CatalogEntry.objects.present() if name in _names(one)]
+    found = naming.all_named(name)
     if len(found) == 1:
         return found[0]
     if found:
         files = ", ".join(one.path for one in found)
         raise CommandError(f"Several models are called {name}. Name the file: {files}.")
     raise CommandError(f"There is no model {name}. `manage.py models list` shows what there is.")
-
-
-def _names(entry: CatalogEntry) -> tuple[str, ...]:
-    return (entry.name, entry.file_name, Path(entry.path).stem, entry.path)
 
 
 def _progress(download: Download) -> str:

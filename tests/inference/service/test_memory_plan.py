@@ -15,6 +15,7 @@ from inference.hardware.memory import Memory
 from inference.memory_estimate import estimate
 from inference.messages import LoadSettings
 from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse, need_of
+from inference.types import Affected, LoadPlan
 from tests.inference.test_gguf_model import write_split
 from tests.made_models import write_random_model
 
@@ -27,8 +28,13 @@ class FakeTenant:
     model_id: str
     size: int
     is_busy: bool = False
+    is_pinned: bool = False
     last_used_at: float = 0.0
     is_wanted: bool = False
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        return ("ada",) if self.is_busy else ()
 
     def memory(self) -> MemoryUse:
         return MemoryUse(resident=self.size)
@@ -47,7 +53,9 @@ class FakeMachine:
 
     def __init__(self, *, has_gpu: bool = False) -> None:
         self.tenants: list[FakeTenant] = []
-        self.plan = MemoryPlan(lambda: list(self.tenants), has_gpu=has_gpu, probe=self.memory)
+        self.plan = MemoryPlan(
+            lambda: list(self.tenants), has_gpu=has_gpu, probe=self.memory, clock=lambda: 100.0
+        )
 
     def memory(self) -> Memory:
         used = sum(tenant.size for tenant in self.tenants)
@@ -161,6 +169,53 @@ async def test_a_model_that_never_fits_is_refused_with_both_numbers():
         await _load(machine, "huge", 40)
 
     assert refused.value.facts == {"needed_bytes": 40 * GIB, "free_bytes": 19 * GIB}
+
+
+async def test_what_is_pinned_is_named_when_it_is_in_the_way():
+    machine = FakeMachine()
+    machine.add("pinned", 12, is_pinned=True)
+
+    with pytest.raises(ModelLoadFailed, match=r"kept in memory hold 12\.0 GiB"):
+        await _load(machine, "new", 10)
+
+    assert machine.names == ["pinned"]
+
+
+def test_a_plan_says_who_would_go_and_moves_nobody():
+    machine = FakeMachine()
+    machine.add("old", 12, last_used_at=40.0)
+
+    plan = machine.plan.foresee("new", 10 * GIB)
+
+    assert plan == LoadPlan(
+        verdict="fits",
+        needed=10 * GIB,
+        free=7 * GIB,
+        models=(Affected(model_id="old", idle_seconds=60.0),),
+    )
+    assert machine.names == ["old"]
+
+
+def test_a_plan_says_whose_answers_would_be_waited_for():
+    machine = FakeMachine()
+    machine.add("busy", 12, is_busy=True)
+
+    plan = machine.plan.foresee("new", 10 * GIB)
+
+    assert plan.verdict == "waits"
+    assert plan.models == (Affected(model_id="busy", users=("ada",)),)
+
+
+def test_a_plan_for_a_model_that_is_loaded_counts_its_own_memory_as_free():
+    machine = FakeMachine()
+    machine.add("same", 12)
+
+    assert machine.plan.foresee("same", 10 * GIB).models == ()
+
+
+@pytest.mark.parametrize(("has_gpu", "verdict"), [(False, "never"), (True, "fits")])
+def test_a_plan_for_what_is_too_big(has_gpu, verdict):
+    assert FakeMachine(has_gpu=has_gpu).plan.foresee("huge", 40 * GIB).verdict == verdict
 
 
 async def test_with_a_gpu_a_model_that_looks_too_big_is_tried():

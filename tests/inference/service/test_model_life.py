@@ -474,6 +474,29 @@ def test_another_idle_time_holds_at_once_and_loads_nothing_again():
     assert len(world.taken_down) == len(world.runs) == 1
 
 
+def test_a_pinned_model_stays_whatever_the_time_and_whoever_needs_its_memory():
+    world = ready_world(idle_unload_seconds=30)
+    answers: list[bool] = []
+
+    world.tell(LoadRequested(msgspec.structs.replace(SPEC, is_pinned=True)))
+    world.pass_time(5000)
+    world.tell(EvictRequested(answers.append))
+
+    assert answers == [False]
+    assert world.taken_down == []
+    assert len(world.runs) == 1
+
+
+def test_a_model_that_the_next_request_no_longer_pins_may_go():
+    world = ready_world(idle_unload_seconds=30)
+    world.tell(LoadRequested(msgspec.structs.replace(SPEC, is_pinned=True)))
+    world.submit("g")
+    world.emit("g", DONE)
+    world.pass_time(31)
+
+    assert len(world.taken_down) == 1
+
+
 def test_without_an_idle_time_a_model_stays():
     world = ready_world(idle_unload_seconds=0)
     world.pass_time(5000)

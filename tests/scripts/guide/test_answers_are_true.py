@@ -11,8 +11,8 @@ from django.core.management import get_commands
 from django.urls import Resolver404, resolve
 from guide import topics
 
-from chat.rendering import render_markdown
 from minerva_site.configuration import Configuration
+from rendering import render_markdown
 
 ROOT = Path(__file__).resolve().parents[3]
 TEMPLATES = "\n".join(path.read_text() for path in ROOT.glob("templates/**/*.html"))

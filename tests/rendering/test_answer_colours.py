@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chat.rendering.highlight import span_classes
+from rendering.highlight import span_classes
 from tests.minerva_site.test_ui_contrast import PAIR, TEXT, THEMES, colours, contrast
 
-SHEET = (Path(__file__).parents[3] / "static" / "css" / "answer.css").read_text()
+SHEET = (Path(__file__).parents[2] / "static" / "css" / "answer.css").read_text()
 PAIRS = {name: (light, dark) for name, light, dark in PAIR.findall(SHEET)}
 
 

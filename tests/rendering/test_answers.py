@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.rendering import render_markdown
-from chat.rendering.highlight import LANGUAGES, highlighted, span_classes
-from tests.chat.rendering.page_elements import PageElements
+from rendering import render_markdown
+from rendering.highlight import LANGUAGES, highlighted, span_classes
+from tests.rendering.page_elements import PageElements
 
 
 def text_of(markdown: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from markdown_it.token import Token
 
-from chat.rendering.parser import markdown
+from rendering.parser import markdown
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ENDED_BY_BLANK_LINE = {"paragraph_open", "heading_open", "table_open", "blockquote_open"}

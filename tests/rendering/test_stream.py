@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 from hypothesis import example, given, settings
 
-from chat.rendering import StreamRenderer, render_markdown
-from chat.rendering.blocks import BlockSplitter, top_level_blocks
-from chat.rendering.parser import markdown
-from chat.rendering.sanitise import sanitise
-from chat.rendering.source import SourceCleaner
-from tests.chat.rendering.markdown_texts import cut_texts, markdown_texts
+from rendering import StreamRenderer, render_markdown
+from rendering.blocks import BlockSplitter, top_level_blocks
+from rendering.parser import markdown
+from rendering.sanitise import sanitise
+from rendering.source import SourceCleaner
+from tests.rendering.markdown_texts import cut_texts, markdown_texts
 
 
 def streamed(pieces: Iterable[str]) -> str:

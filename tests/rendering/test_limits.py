@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chat.rendering import StreamRenderer, render_markdown
-from chat.rendering.pace import CHEAP_LENGTH
-from tests.chat.rendering.page_elements import PageElements
+from rendering import StreamRenderer, render_markdown
+from rendering.pace import CHEAP_LENGTH
+from tests.rendering.page_elements import PageElements
 
 NOTICE = "Shown as plain text"
 COSTLY = {

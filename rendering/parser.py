@@ -18,9 +18,9 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from chat.rendering.highlight import highlighted, language_of
-from chat.rendering.links import host_of, href_of, is_allowed, link_rule
-from chat.rendering.maths import formula, maths_plugin, source_of_formula
+from rendering.highlight import highlighted, language_of
+from rendering.links import host_of, href_of, is_allowed, link_rule
+from rendering.maths import formula, maths_plugin, source_of_formula
 
 MAX_INLINE_TEXT = 64 * 1024
 MAX_NESTING = 30

@@ -7,7 +7,7 @@ sockets or templates.
 
 from __future__ import annotations
 
-from chat.rendering.sanitise import joined
-from chat.rendering.stream import Rendered, StreamRenderer, render_markdown
+from rendering.sanitise import joined
+from rendering.stream import Rendered, StreamRenderer, render_markdown
 
 __all__ = ["Rendered", "StreamRenderer", "joined", "render_markdown"]

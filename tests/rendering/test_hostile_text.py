@@ -9,10 +9,10 @@ import nh3
 import pytest
 from hypothesis import given, settings
 
-from chat.rendering import StreamRenderer, render_markdown
-from chat.rendering.sanitise import sanitise
-from tests.chat.rendering.markdown_texts import markdown_texts
-from tests.chat.rendering.page_elements import PageElements
+from rendering import StreamRenderer, render_markdown
+from rendering.sanitise import sanitise
+from tests.rendering.markdown_texts import markdown_texts
+from tests.rendering.page_elements import PageElements
 
 ADDRESSES = [
     "javascript:alert(1)",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
-from chat.rendering.blocks import BlockSplitter
-from chat.rendering.document import Document
-from chat.rendering.pace import Pace
-from chat.rendering.sanitise import joined
-from chat.rendering.source import SourceCleaner
+from rendering.blocks import BlockSplitter
+from rendering.document import Document
+from rendering.pace import Pace
+from rendering.sanitise import joined
+from rendering.source import SourceCleaner
 
 # A last line of marks alone can still become anything (a list, a rule, the line under a heading);
 # it is shown with the next character.

@@ -7,8 +7,8 @@ from typing import Any
 from django.utils.safestring import SafeString
 from markdown_it.common.utils import escapeHtml
 
-from chat.rendering.parser import MAX_NODES, TooMuchMarkup, markdown
-from chat.rendering.sanitise import sanitise
+from rendering.parser import MAX_NODES, TooMuchMarkup, markdown
+from rendering.sanitise import sanitise
 
 MAX_SOURCE = 1024 * 1024
 _NOTICE = '<p class="plain-notice">Too long to format. Shown as plain text from here on.</p>'

@@ -16,8 +16,8 @@ from html import escape
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 
-from chat.rendering.highlight import label_of, span_classes
-from chat.rendering.links import OWN_HOST, OWN_PAGES
+from rendering.highlight import label_of, span_classes
+from rendering.links import OWN_HOST, OWN_PAGES
 
 _BLOCKS = {"p", "h4", "h5", "h6", "blockquote", "ul", "ol", "table", "th", "td", "pre", "div"}
 _TEXT = {"br", "hr", "em", "strong", "s", "code", "li", "thead", "tbody", "tr", "a", "span"}

@@ -1,0 +1,43 @@
+"""How a model's makers want it sampled: from its GGUF file, or from the `generation_config.json`
+beside it, as repositories have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from inference.gguf_header import GGUFHeader
+from models_app.answering import is_taken
+
+MAX_BYTES = 64 * 1024
+# Hugging Face's names, as its documentation of GenerationConfig has them.
+NAMES = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repetition_penalty": "repeat_penalty",
+}
+
+
+def suggested(path: Path, header: GGUFHeader) -> dict[str, float]:
+    """By the names of `AnswerSettings`; what is no number or out of bounds is left out."""
+    found = header.sampling or _of_repository(path.with_name("generation_config.json"))
+    return {name: value for name, value in found.items() if is_taken(name, value)}
+
+
+def _of_repository(path: Path) -> dict[str, float]:
+    try:
+        with path.open("rb") as file:
+            said: Any = msgspec.json.decode(file.read(MAX_BYTES + 1)[:MAX_BYTES])
+    except (OSError, msgspec.DecodeError, RecursionError):
+        return {}
+    if not isinstance(said, dict) or said.get("do_sample") is False:
+        return {}
+    return {
+        ours: said[theirs]
+        for theirs, ours in NAMES.items()
+        if isinstance(said.get(theirs), int | float) and not isinstance(said[theirs], bool)
+    }

@@ -1,0 +1,118 @@
+"""How the answers of a chat shall be: the chat's word goes before its person's, theirs before the
+model's and its file's."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from chat.models import ConversationSettings, PersonSettings
+from inference.types import SamplingParams
+from models_app.models import CatalogEntry
+from models_app.tuning import ModelSettings
+from tests.chat.conftest import start
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def url(conversation: Any) -> str:
+    return reverse("chat:settings", args=[conversation.pk])
+
+
+OWN = reverse("chat:own_settings")
+PANEL = {"HX-Request": "true", "HX-Target": "panel-body"}
+
+
+def text_of(response: Any) -> str:
+    return html.unescape(response.content.decode())
+
+
+async def test_the_nearest_word_counts(ada, conversation, entry, inference):
+    await CatalogEntry.objects.filter(pk=entry.pk).aupdate(
+        sampling={"temperature": 0.1, "top_p": 0.2, "top_k": 3, "min_p": 0.4}
+    )
+    await ModelSettings.objects.acreate(entry=entry, top_p=0.5, top_k=6, min_p=0.7)
+    await PersonSettings.objects.acreate(user=ada, top_k=8, min_p=0.9, stop="END\n\nSTOP")
+    await ConversationSettings.objects.acreate(
+        conversation=conversation, min_p=0.05, system_prompt="Be brief."
+    )
+    await start(ada, conversation, "Why?")
+
+    request = inference.requests[-1]
+    assert request.sampling == SamplingParams(
+        temperature=0.1, top_p=0.5, top_k=8, min_p=0.05, stop=("END", "STOP")
+    )
+    assert request.messages[0].content == "Be brief."
+
+
+async def test_a_strangers_settings_change_nothing(ada, grace, conversation, inference):
+    await PersonSettings.objects.acreate(user=grace, temperature=2)
+    await start(ada, conversation, "Why?")
+
+    assert inference.requests[-1].sampling == SamplingParams()
+
+
+def test_each_empty_field_says_what_holds_and_who_said_so(site, ada, conversation, entry):
+    CatalogEntry.objects.filter(pk=entry.pk).update(sampling={"temperature": 0.1, "top_k": 3})
+    ModelSettings.objects.create(entry=entry, top_k=6)
+    PersonSettings.objects.create(user=ada, min_p=0.9)
+
+    of_chat, of_person = text_of(site.get(url(conversation))), text_of(site.get(OWN))
+
+    for shown in (of_chat, of_person):
+        assert "Empty: 0.1 (the model's file)" in shown
+        assert "Empty: 6 (this model's settings)" in shown
+        assert "Empty: 0.95 (Minerva)" in shown
+    assert "Empty: 0.9 (your settings)" in of_chat
+    assert 'value="0.9"' in of_person
+
+
+@pytest.mark.parametrize("headers", [{}, PANEL])
+def test_what_is_saved_is_shown_again(site, conversation, headers):
+    response = site.post(url(conversation), {"temperature": "0.3"}, headers=headers)
+
+    assert response.status_code == (204 if headers else 302)
+    assert ConversationSettings.objects.get().temperature == 0.3
+    assert 'value="0.3"' in text_of(site.get(url(conversation)))
+    site.post(url(conversation), {}, headers=headers)
+    assert ConversationSettings.objects.get().temperature is None
+
+
+def test_what_is_out_of_bounds_is_refused_and_kept_in_the_form(site):
+    response = site.post(OWN, {"temperature": "9", "stop": "x\n" * 17}, headers=PANEL)
+
+    assert response.status_code == 422
+    shown = text_of(response)
+    assert 'value="9"' in shown
+    assert "16 lines at most; these are 17." in shown
+    assert not PersonSettings.objects.exists()
+
+
+@pytest.mark.parametrize(("lines", "status"), [(["x" * 256] * 16, 302), (["x" * 257], 422)])
+def test_stop_texts_have_bounds(site, lines, status):
+    assert site.post(OWN, {"stop": "\n".join(lines)}).status_code == status
+
+
+async def test_a_foreign_chat_has_no_settings(stranger, conversation):
+    assert (await stranger.get(url(conversation))).status_code == 404
+    response = await stranger.post(url(conversation), {"temperature": "1"})
+    assert response.status_code == 404
+    assert not await ConversationSettings.objects.aexists()
+
+
+def test_the_page_of_a_chat_leads_to_its_settings(site, conversation):
+    assert url(conversation) in text_of(site.get(f"/c/{conversation.pk}/"))
+    assert OWN in text_of(site.get("/"))
+
+
+def test_a_person_who_goes_takes_their_settings_along(ada, conversation):
+    PersonSettings.objects.create(user=ada)
+    ConversationSettings.objects.create(conversation=conversation)
+    User.objects.all().delete()
+
+    assert not PersonSettings.objects.exists()
+    assert not ConversationSettings.objects.exists()
