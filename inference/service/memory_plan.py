@@ -148,9 +148,7 @@ class MemoryPlan:
         return LoadPlan(verdict="fits", needed=need, free=free, models=models)
 
     def _affected(self, tenant: Tenant) -> Affected:
-        idle_seconds = (
-            0.0 if tenant.is_busy else self._clock() - tenant.last_used_at
-        )
+        idle_seconds = 0.0 if tenant.is_busy else self._clock() - tenant.last_used_at
         return Affected(model_id=tenant.model_id, users=tenant.users, idle_seconds=idle_seconds)
 
     def look_again(self) -> None:
