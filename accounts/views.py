@@ -12,13 +12,15 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.attempts import SETUP_ATTEMPTS, SIGN_IN_ATTEMPTS
+from accounts.devices import KNOWN_DEVICE_ATTEMPTS, NAME_ATTEMPTS, known_device, remember
 from accounts.first_run import (
     AlreadySetUp,
     administrator_exists,
     create_administrator,
     is_setup_token,
 )
-from accounts.forms import AdministratorForm, SignInForm
+from accounts.forms import NewPersonForm, SignInForm
+from accounts.models import User
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -33,7 +35,7 @@ def setup(request: HttpRequest) -> HttpResponse:
     token = request.POST.get("token") or request.GET.get("token", "")
     if not is_setup_token(token):
         return _refuse_token(request, token)
-    form = AdministratorForm(request.POST or None)
+    form = NewPersonForm(request.POST or None)
     if form.is_valid():
         return _set_up(request, form)
     context = {"form": form, "token": token}
@@ -46,7 +48,7 @@ def _refuse_token(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "accounts/not_set_up.html", {"is_refused": bool(token)}, status=403)
 
 
-def _set_up(request: HttpRequest, form: AdministratorForm) -> HttpResponse:
+def _set_up(request: HttpRequest, form: NewPersonForm) -> HttpResponse:
     try:
         user = create_administrator(
             username=form.cleaned_data["username"], password=form.cleaned_data["password"]
@@ -54,7 +56,9 @@ def _set_up(request: HttpRequest, form: AdministratorForm) -> HttpResponse:
     except AlreadySetUp:
         return render(request, "accounts/already_set_up.html", status=410)
     login(request, user, backend=BACKEND)
-    return redirect(resolve_url("/"))
+    response = redirect(resolve_url("/"))
+    remember(request, response, user)
+    return response
 
 
 @login_not_required
@@ -63,16 +67,44 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     target = _safe_target(request)
     if request.user.is_authenticated:
         return redirect(target)
-    if SIGN_IN_ATTEMPTS.are_used_up(request):
-        return render(request, "accounts/locked_out.html", {"minutes": 1}, status=429)
+    username = request.POST.get("username", "")[:150]
+    known = known_device(request, username) if username else None
+    if _may_not_try(request, username, known):
+        return locked_out(request)
     form = SignInForm(request, request.POST or None)
     if form.is_valid():
-        login(request, form.get_user())
-        return redirect(target)
+        return _signed_in(request, form.get_user(), target, known)
     if form.is_bound:
-        SIGN_IN_ATTEMPTS.count_failure(request)
+        _count_failure(request, username, known)
     context = {"form": form, "next": target}
     return render(request, "accounts/sign_in.html", context, status=422 if form.is_bound else 200)
+
+
+def _may_not_try(request: HttpRequest, username: str, known: str | None) -> bool:
+    """A known device is counted by itself. To look at the page is no try."""
+    if request.method != "POST":
+        return False
+    if known:
+        return KNOWN_DEVICE_ATTEMPTS.are_used_up(request, who=known)
+    return SIGN_IN_ATTEMPTS.are_used_up(request) or NAME_ATTEMPTS.are_used_up(request, who=username)
+
+
+def _count_failure(request: HttpRequest, username: str, known: str | None) -> None:
+    if known:
+        KNOWN_DEVICE_ATTEMPTS.count_failure(request, who=known)
+        return
+    SIGN_IN_ATTEMPTS.count_failure(request)
+    if username:
+        NAME_ATTEMPTS.count_failure(request, who=username)
+
+
+def _signed_in(request: HttpRequest, person: User, target: str, known: str | None) -> HttpResponse:
+    login(request, person)
+    if known:
+        KNOWN_DEVICE_ATTEMPTS.forget(request, who=known)
+    response = redirect(target)
+    remember(request, response, person)
+    return response
 
 
 def _safe_target(request: HttpRequest) -> str:

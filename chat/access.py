@@ -12,7 +12,7 @@ from chat.models import Conversation, Message, MessageState
 
 
 def get_conversation(user: User, conversation_id: UUID) -> Conversation:
-    listed = Conversation.objects.owned_by(user).listed().select_related("model")
+    listed = Conversation.objects.owned_by(user).listed().select_related("model", "owner")
     return get_object_or_404(listed, pk=conversation_id)
 
 

@@ -1,7 +1,7 @@
 """The socket of an open conversation page. It only ever sends; what a page says is what it has.
 
 Two things run while a page is open: the frames (30 to 50 ms apart while there is something new),
-and a look, every two seconds, whether the session is still good and the conversation still there.
+and a look, every 1.25 seconds, whether the session is still good and the conversation still there.
 Neither Channels nor Daphne pushes back on a slow reader, so the page acknowledges what it has
 taken, and nothing is sent beyond a small window: until then its `OpenPage` simply falls behind.
 
@@ -34,7 +34,7 @@ FRAME_SECONDS = 0.04
 BEHIND_SECONDS = 0.1
 BYTES_PER_SECOND = 1_000_000
 HELLO_SECONDS = 2.0
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 1.25  # signed out is shut out within two seconds
 
 
 class PageMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -71,6 +71,33 @@ class PersonSettings(AnswerSettings):
     )
 
 
+class ShareQuerySet(models.QuerySet["Share"]):
+    def for_reader(self, user: User) -> Self:
+        """What this person may read. Being an administrator gives nothing more."""
+        audience = (
+            models.Q(group=None) | models.Q(group__user=user) | models.Q(conversation__owner=user)
+        )
+        return self.filter(audience, conversation__deleted_at=None).distinct()
+
+
+class Share(models.Model):
+    """A conversation that others may read, as it is whenever they look. `group` None: everybody who
+    has an account here. Deleting the row takes it back."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="share")
+    group = models.ForeignKey("auth.Group", models.CASCADE, null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ShareQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.conversation} for {self.group or 'everybody'}"
+
+
 class MessageState(models.TextChoices):
     """Only ever moves forward; everything from DONE on is settled."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 
+from accounts.models import User
 from chat.models import Conversation
 from models_app import catalog, loading
 from models_app.loading import EntryStatus
@@ -33,10 +34,10 @@ class Picker:
 
 
 async def picker_for(
-    conversation: Conversation | None = None, *, chosen_id: UUID | None = None
+    user: User, conversation: Conversation | None = None, *, chosen_id: UUID | None = None
 ) -> Picker:
-    """`chosen_id`: a choice that is not stored anywhere yet."""
-    entries, chosen = await sync_to_async(_entries)(conversation, chosen_id)
+    """What this person may use. `chosen_id`: a choice that is not stored anywhere yet."""
+    entries, chosen = await sync_to_async(_entries)(user, conversation, chosen_id)
     service = await loading.aservice_status()
     choices = [
         Choice(entry, loading.status_of(entry, service), is_chosen=entry == chosen)
@@ -46,10 +47,10 @@ async def picker_for(
 
 
 def _entries(
-    conversation: Conversation | None, chosen_id: UUID | None
+    user: User, conversation: Conversation | None, chosen_id: UUID | None
 ) -> tuple[list[CatalogEntry], CatalogEntry | None]:
     catalog.refresh()
-    entries = list(CatalogEntry.objects.for_chat())
+    entries = list(CatalogEntry.objects.for_chat().usable_by(user))
     wanted = chosen_id or (conversation.model_id if conversation else None)
     chosen = next((entry for entry in entries if entry.pk == wanted), None)
-    return entries, chosen or catalog.default_entry()
+    return entries, chosen or catalog.default_entry(user)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from channels.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
+from django.utils import timezone
 
+from accounts.models import Session
+from accounts.sessions import is_good
 from chat.database import in_database
 
 
 async def is_still_signed_in(scope: dict[str, Any]) -> bool:
     """Reads the session anew: signing out, a changed password and deactivation end it."""
-    if not scope["user"].is_authenticated:
+    user = scope["user"]
+    if not user.is_authenticated:
         return False
-    session = await _load(scope["session"].session_key)
-    user = await get_user({**scope, "session": session})
-    return bool(user.is_authenticated and user.is_active and user.pk == scope["user"].pk)
+    return await _is_good(scope["session"].session_key, user.pk)
 
 
 @in_database
-def _load(key: str | None) -> SessionStore:
-    session = SessionStore(session_key=key)
-    session.get("_auth_user_id")  # fetches it; a session that has ended comes back empty
-    return session
+def _is_good(key: str | None, user_id: int) -> bool:
+    """One query: every open page asks this again and again."""
+    live = Session.objects.filter(session_key=key, user_id=user_id, expire_date__gt=timezone.now())
+    session = live.select_related("user").first()
+    return session is not None and is_good(session)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts import usage
 from chat.models import RUNNING_STATES, Conversation, Message, MessageState
 from inference.errors import ContextWindowExceeded, ErrorInfo
 from inference.types import Failed, Finished, FinishReason, Timings, Usage
@@ -86,13 +87,16 @@ def settle(message_id: UUID, *, written: Written, ending: Ending) -> Message | N
     That is so when its prompt was refused, for then the turn is undone.
     """
     with transaction.atomic():
-        answer = Message.objects.select_related("parent").filter(pk=message_id).first()
+        answers = Message.objects.select_related("parent", "conversation")
+        answer = answers.filter(pk=message_id).first()
         if answer is None:
             return None
         if answer.is_running and ending.is_refusal and _is_only_answer(answer):
             _undo_turn(answer, ending.error)
             return None
-        Message.objects.filter(pk=message_id).running().update(**_columns(written, ending))
+        running = Message.objects.filter(pk=message_id).running()
+        if running.update(**_columns(written, ending)):
+            _record_usage(answer, ending)
         answer.refresh_from_db()
         return answer
 
@@ -113,6 +117,18 @@ def _columns(written: Written, ending: Ending) -> dict[str, object]:
         columns["decode_seconds"] = ending.timings.decode
         columns["total_seconds"] = ending.timings.total
     return columns
+
+
+def _record_usage(answer: Message, ending: Ending) -> None:
+    """In the transaction that ends the answer: once, whatever happens."""
+    usage.record(
+        user_id=answer.conversation.owner_id,
+        model_name=answer.model_name,
+        prompt_tokens=ending.usage.prompt_tokens if ending.usage else 0,
+        completion_tokens=ending.usage.completion_tokens if ending.usage else 0,
+        seconds=ending.timings.total if ending.timings else 0.0,
+        has_failed=ending.state == MessageState.FAILED,
+    )
 
 
 def _is_only_answer(answer: Message) -> bool:

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, cached_property
 
 from accounts.models import User
-from chat.models import Conversation
+from chat.models import Conversation, Share
 
 PAGE_SIZE = 100
 
@@ -29,6 +29,13 @@ class Sidebar:
 
     groups: list[Group]
     older_than: datetime | None
+    user: User
+
+    @cached_property
+    def has_shared(self) -> bool:
+        """Somebody else lets this person read something; a viewer has little else to look at."""
+        shared = Share.objects.for_reader(self.user).exclude(conversation__owner=self.user)
+        return self.user.is_viewer or shared.exists()
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def page_of_chats(user: User, *, older_than: datetime | None = None) -> Sidebar:
     found = list(chats.only("id", "title", "updated_at")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
     more = shown[-1].updated_at if len(found) > PAGE_SIZE else None
-    return Sidebar(_grouped(shown, today=timezone.localdate()), more)
+    return Sidebar(_grouped(shown, today=timezone.localdate()), more, user)
 
 
 def _grouped(conversations: list[Conversation], *, today: date) -> list[Group]:

@@ -14,6 +14,8 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import usage
+from accounts.access import must_generate
 from accounts.models import User
 from chat import access, answers, background, pages, recorder, transcript
 from chat.database import in_database
@@ -65,19 +67,23 @@ class Turn:
 
 
 async def start(*, user: User, conversation_id: UUID, prompt: Prompt) -> Turn:
-    """The next turn of a conversation that exists."""
+    """The next turn of a conversation that exists. Raises PermissionDenied for viewers, as the
+    others here do."""
+    must_generate(user)
     turn = in_database(_next_turn)(user=user, conversation_id=conversation_id, prompt=prompt)
     return await background.finish(_begin(turn), name="start turn")
 
 
 async def start_conversation(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
     """The first turn, and with it the conversation."""
+    must_generate(user)
     turn = in_database(_first_turn)(user=user, prompt=prompt, model_id=model_id)
     return await background.finish(_begin(turn), name="start conversation")
 
 
 async def retry(*, answer: Message, user: User) -> Turn:
     """Another answer to the same prompt takes the place of one that did not come to its end."""
+    must_generate(user)
     turn = in_database(_retried_turn)(answer=answer, user=user)
     return await background.finish(_begin(turn), name="retry")
 
@@ -112,7 +118,7 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
     entry = (
-        CatalogEntry.objects.for_chat().select_related("own").filter(pk=model_id).first()
+        CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
         if model_id
         else None
     )
@@ -132,6 +138,7 @@ def _next_turn(*, user: User, conversation_id: UUID, prompt: Prompt) -> Turn:
 def _open_turn(conversation: Conversation, prompt: Prompt) -> Turn:
     if earlier := conversation.messages.filter(client_id=prompt.client_id).first():
         return Turn(conversation, earlier.children.order_by("created_at")[0], request=None)
+    _refuse_if_spent(conversation.owner)
     messages = list(conversation.messages.all())
     _refuse_if_running(messages)
     if len(messages) + 2 > MAX_MESSAGES:
@@ -151,6 +158,7 @@ def _open_turn(conversation: Conversation, prompt: Prompt) -> Turn:
 def _retried_turn(*, answer: Message, user: User) -> Turn:
     with transaction.atomic():
         conversation = access.lock_conversation(user, answer.conversation_id)
+        _refuse_if_spent(user)
         messages = list(conversation.messages.all())
         _refuse_if_running(messages)
         if conversation.leaf_id != answer.pk or len(messages) + 1 > MAX_MESSAGES:
@@ -209,12 +217,22 @@ def leave_out_oldest(*, user: User, conversation_id: UUID) -> Conversation:
 
 
 def model_of(conversation: Conversation) -> CatalogEntry:
-    """The chat's own model while it can be used, else the default one."""
-    chosen = conversation.model
-    entry = chosen if chosen and chosen.is_for_chat else catalog.default_entry()
-    if entry is None:
+    """The chat's own model while its owner can and may use it, else the default one."""
+    owner = conversation.owner
+    usable = CatalogEntry.objects.for_chat().usable_by(owner).select_related("own")
+    entry = usable.filter(conversation=conversation).first() or catalog.default_entry(owner)
+    if entry is None and owner.is_staff:
         raise TurnRefused("There is no model yet. Put a GGUF file into the models folder.")
+    if entry is None:
+        raise TurnRefused("There is no model for you yet. Ask an administrator for one.")
     return entry
+
+
+def _refuse_if_spent(user: User) -> None:
+    try:
+        usage.refuse_if_spent(user)
+    except usage.QuotaSpent as spent:
+        raise TurnRefused(str(spent)) from spent
 
 
 def _refuse_if_running(messages: list[Message]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from chat import settings_views, views
+from chat import settings_views, sharing, views
 
 app_name = "chat"
 urlpatterns = [
@@ -21,6 +21,10 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/settings/", settings_views.chat_settings, name="settings"),
     path("chats/settings/", settings_views.own_settings, name="own_settings"),
     path("c/<uuid:conversation_id>/rename/", views.rename, name="rename"),
+    path("c/<uuid:conversation_id>/share/", sharing.share, name="share"),
+    path("c/<uuid:conversation_id>/unshare/", sharing.unshare, name="unshare"),
+    path("shared/", sharing.shared_chats, name="shared_chats"),
+    path("shared/<uuid:share_id>/", sharing.shared_chat, name="shared_chat"),
     path("c/<uuid:conversation_id>/delete/", views.delete, name="delete"),
     path("c/<uuid:conversation_id>/undelete/", views.undelete, name="undelete"),
     path("c/<uuid:conversation_id>/m/<uuid:message_id>/retry/", views.retry, name="retry"),

@@ -49,7 +49,7 @@ class HtmxHttpRequest(HttpRequest):
 
 @require_GET
 async def home(request: HtmxHttpRequest) -> HttpResponse:
-    context = await _new_chat() | {"models_folder": catalog.model_folders()[0]}
+    context = await _new_chat(await _user(request)) | {"models_folder": catalog.model_folders()[0]}
     return await _render(request, "chat/home.html", context)
 
 
@@ -57,14 +57,16 @@ async def home(request: HtmxHttpRequest) -> HttpResponse:
 def waiting_for_model(request: HtmxHttpRequest) -> HttpResponse:
     """Asked by the page that says where to put a model; loads it anew once there is one."""
     catalog.refresh()
-    is_there = catalog.default_entry() is not None
+    is_there = catalog.default_entry(request.user) is not None
     return HttpResponseClientRefresh() if is_there else HttpResponse(status=204)
 
 
 @require_GET
 async def conversation(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     found = await _conversation(request, conversation_id)
-    return await _render(request, "chat/conversation.html", await _page_of(found))
+    return await _render(
+        request, "chat/conversation.html", await _page_of(await _user(request), found)
+    )
 
 
 @require_POST
@@ -78,7 +80,7 @@ async def start(request: HtmxHttpRequest) -> HttpResponse:
         )
     except TurnRefused as refusal:
         return await _refused(request, refusal)
-    context = await _page_of(turn.conversation)
+    context = await _page_of(await _user(request), turn.conversation)
     response = await _render(request, "chat/_started.html", context)
     push_url(response, reverse("chat:conversation", args=[turn.conversation.pk]))
     return trigger_client_event(response, CHATS_CHANGED)
@@ -147,14 +149,16 @@ def draft(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
 @require_GET
 async def model_state(request: HtmxHttpRequest) -> HttpResponse:
     """The label of the picker's button, as it is now."""
-    shown = await picker.picker_for(chosen_id=_uuid(request.GET.get("model", "")))
+    user, chosen_id = await _user(request), _uuid(request.GET.get("model", ""))
+    shown = await picker.picker_for(user, chosen_id=chosen_id)
     return await _render(request, "chat/_model_label.html", {"picker": shown})
 
 
 @require_GET
 async def new_chat_model(request: HtmxHttpRequest) -> HttpResponse:
     """All of an empty chat that depends on the model: another one was chosen."""
-    context = await _new_chat(chosen_id=_uuid(request.GET.get("model", "")))
+    chosen_id = _uuid(request.GET.get("model", ""))
+    context = await _new_chat(await _user(request), chosen_id=chosen_id)
     return await _render(request, "chat/_new_chat_model.html", context)
 
 
@@ -162,19 +166,19 @@ async def new_chat_model(request: HtmxHttpRequest) -> HttpResponse:
 async def choose_model(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     found = await _conversation(request, conversation_id)
     await sync_to_async(_choose)(found, _uuid(request.POST.get("model", "")))
-    context = {"picker": await picker.picker_for(found)}
+    context = {"picker": await picker.picker_for(await _user(request), found)}
     return await _render(request, "chat/_model_chosen.html", context)
 
 
-async def _new_chat(*, chosen_id: UUID | None = None) -> dict[str, Any]:
-    shown = await picker.picker_for(chosen_id=chosen_id)
+async def _new_chat(user: User, *, chosen_id: UUID | None = None) -> dict[str, Any]:
+    shown = await picker.picker_for(user, chosen_id=chosen_id)
     chosen = shown.chosen
     is_guide = chosen is not None and chosen.entry.is_guide
     return {"picker": shown, "suggestions": GUIDE_SUGGESTIONS if is_guide else MODEL_SUGGESTIONS}
 
 
 def _choose(conversation: Conversation, model_id: UUID | None) -> None:
-    usable = CatalogEntry.objects.for_chat()
+    usable = CatalogEntry.objects.for_chat().usable_by(conversation.owner)
     conversation.model = usable.filter(pk=model_id).first() if model_id else None
     conversation.save(update_fields=["model"])
 
@@ -261,14 +265,14 @@ async def _conversation(request: HtmxHttpRequest, conversation_id: UUID) -> Conv
     return await sync_to_async(access.get_conversation)(await _user(request), conversation_id)
 
 
-async def _page_of(conversation: Conversation) -> dict[str, Any]:
+async def _page_of(user: User, conversation: Conversation) -> dict[str, Any]:
     path = await sync_to_async(transcript.path_of)(conversation)
     return {
         "conversation": conversation,
         "path": path,
         "running": path[-1] if path and path[-1].is_running else None,
         "version": transcript.version_of(conversation, path),
-        "picker": await picker.picker_for(conversation),
+        "picker": await picker.picker_for(user, conversation),
     }
 
 

@@ -27,8 +27,9 @@ def status_line(answer: LiveAnswer) -> str:
         speed = answer.tokens_per_second
         return f"{doing} · {speed:.1f} tokens/s" if speed else doing
     match answer.progress:
-        case Queued(position=position) if position > 1:
-            return f"Queued ({ordinal(position)})"
+        case Queued(position=position, expected_seconds=expected):
+            place = f"Queued ({ordinal(position)})" if position > 1 else "Queued"
+            return place if expected is None else f"{place} · {expectation(expected)}"
         case Loading(fraction=fraction):
             return f"Loading model {percent(fraction)}"
         case Prefill(num_computed_tokens=done, prompt_tokens=total) if total:
@@ -103,6 +104,15 @@ def seconds(value: float) -> str:
         return f"{value:.1f} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s"
+
+
+def expectation(duration: float) -> str:
+    """No more exact than it is known."""
+    if duration < 5:
+        return "your turn comes in a moment"
+    if duration < 90:
+        return f"about {round(duration / 5) * 5} s"
+    return f"about {round(duration / 60)} min"
 
 
 def percent(fraction: float) -> str:

@@ -18,9 +18,11 @@ from inference.errors import InvalidRequest, ServiceUnavailable, error_from
 from inference.messages import (
     Attach,
     Command,
+    DetailsReply,
     Foresee,
     Forget,
     Generate,
+    GetDetails,
     GetStatus,
     Load,
     Logged,
@@ -31,7 +33,15 @@ from inference.messages import (
     Stop,
     Unload,
 )
-from inference.types import TERMINAL, LoadPlan, LoggedEvent, ModelSpec, Request, ServiceStatus
+from inference.types import (
+    TERMINAL,
+    LoadPlan,
+    LoggedEvent,
+    ModelDetails,
+    ModelSpec,
+    Request,
+    ServiceStatus,
+)
 from inference.wire import Decoder, FrameTooLarge, WireError, encode_frame, read_frame
 
 RETRY_SECONDS = 0.05
@@ -74,9 +84,12 @@ class InferenceClient:
         """Begin to load (or join a load) and return at once; watch it in `status`."""
         await self._ask(Load(spec))
 
-    async def unload(self, model_id: str) -> None:
-        """Take the model out of memory; its running generations end as failed. Idempotent."""
-        await self._ask(Unload(model_id))
+    async def unload(self, model_id: str, *, if_idle: bool = False) -> None:
+        """Take the model out of memory; its running generations end as failed. Idempotent.
+
+        `if_idle`: while it has any, nothing happens.
+        """
+        await self._ask(Unload(model_id, if_idle))
 
     async def foresee(self, spec: ModelSpec) -> LoadPlan:
         """What `load` would do to the others now."""
@@ -90,6 +103,13 @@ class InferenceClient:
         if not isinstance(reply, StatusReply):
             raise _unexpected(reply)
         return reply.status
+
+    async def details(self, model_id: str) -> ModelDetails:
+        """Of one model, loaded or not. For administrators only: a runner's log may name paths."""
+        reply = await self._ask(GetDetails(model_id))
+        if not isinstance(reply, DetailsReply):
+            raise _unexpected(reply)
+        return reply.details
 
     async def _ask(self, command: Command) -> Reply:
         """One command, one reply. Every command may be sent twice, so one that a dying service

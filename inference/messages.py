@@ -17,6 +17,7 @@ from inference.types import (
     KVCacheType,
     LoadPlan,
     LoggedEvent,
+    ModelDetails,
     ModelSpec,
     Overflow,
     Pooling,
@@ -51,7 +52,10 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
 
 
 class Unload(msgspec.Struct, frozen=True, tag="unload"):
+    """`if_idle`: not while somebody waits for an answer of it."""
+
     model_id: str
+    if_idle: bool = False
 
 
 class Foresee(msgspec.Struct, frozen=True, tag="foresee"):
@@ -62,7 +66,11 @@ class GetStatus(msgspec.Struct, frozen=True, tag="get_status"):
     pass
 
 
-Command = Generate | Attach | Stop | Forget | Load | Unload | Foresee | GetStatus
+class GetDetails(msgspec.Struct, frozen=True, tag="get_details"):
+    model_id: str
+
+
+Command = Generate | Attach | Stop | Forget | Load | Unload | Foresee | GetStatus | GetDetails
 
 # -- service → client -----------------------------------------------------------------------------
 
@@ -89,7 +97,11 @@ class PlanReply(msgspec.Struct, frozen=True, tag="plan"):
     plan: LoadPlan
 
 
-Reply = Done | Refused | Logged | StatusReply | PlanReply
+class DetailsReply(msgspec.Struct, frozen=True, tag="details"):
+    details: ModelDetails
+
+
+Reply = Done | Refused | Logged | StatusReply | PlanReply | DetailsReply
 
 # -- service → runner -----------------------------------------------------------------------------
 
@@ -153,10 +165,13 @@ class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
 
 
 class Loaded(msgspec.Struct, frozen=True, tag="loaded"):
-    """Said after a one-token decode came back: the model really computes."""
+    """Said after a one-token decode came back: the model really computes. `num_layers` 0: not known."""
 
     device: str
     context_window: int
+    num_gpu_layers: int = 0
+    num_layers: int = 0
+    engine: str = ""
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

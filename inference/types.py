@@ -175,9 +175,10 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued"):
-    """`position` 1 is next in line."""
+    """`position` 1 is next in line. `expected_seconds` from now until its turn; None: nobody can tell yet."""
 
     position: int
+    expected_seconds: float | None = None
 
 
 class Loading(msgspec.Struct, frozen=True, tag="loading"):
@@ -282,7 +283,9 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `fallback`: why the model is not where it was first tried, "" when it is.
     `error`: set in FAILED. `memory`: resident bytes of the runner process; `mapped_memory`: those of
-    them that are pages of files.
+    them that are pages of files. `num_layers` 0: nobody knows. `engine`: what computes, with its version.
+    Times are seconds since 1970, 0.0: never. Counts are of all loads since the service started, answers
+    that are being written included; rates are tokens a second of one answer, 0.0: not known yet.
     """
 
     model_id: str
@@ -298,6 +301,29 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     mapped_memory: int = 0
     load_seconds: float = 0.0
     runner_pid: int = 0
+    num_gpu_layers: int = 0
+    num_layers: int = 0
+    engine: str = ""
+    loaded_at: float = 0.0
+    last_used_at: float = 0.0
+    num_answers: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    prompt_rate: float = 0.0
+    decode_rate: float = 0.0
+
+
+class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the administrator of a model wants to know. Its status is told when it is unloaded, too.
+
+    `log_tail`: the last lines that its runner printed, this one's or the last one's. `num_failures`: of
+    the last minute; `closed_seconds`: how long nobody's request starts it, because of those.
+    """
+
+    status: ModelStatus
+    log_tail: str = ""
+    num_failures: int = 0
+    closed_seconds: float = 0.0
 
 
 class Affected(msgspec.Struct, frozen=True, kw_only=True):

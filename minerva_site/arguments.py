@@ -16,7 +16,13 @@ from django.core.exceptions import ImproperlyConfigured
 
 from minerva_site.configuration import configuration
 
-VARIABLES = {"host": "MINERVA_HOST", "port": "MINERVA_PORT", "data_dir": "MINERVA_DATA_DIR"}
+VARIABLES = {
+    "host": "MINERVA_HOST",
+    "port": "MINERVA_PORT",
+    "data_dir": "MINERVA_DATA_DIR",
+    "lan": "MINERVA_LAN",
+    "https": "MINERVA_HTTPS",
+}
 PRIVATE_FILES = 0o077
 
 
@@ -24,6 +30,12 @@ def add_serve_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (MINERVA_HOST)")
     parser.add_argument("--port", help="port to listen on, 0 for a free one (MINERVA_PORT)")
     parser.add_argument("--data-dir", help="where everything is kept (MINERVA_DATA_DIR)")
+    parser.add_argument(
+        "--lan", action="store_const", const="true", help="for your network too (MINERVA_LAN)"
+    )
+    parser.add_argument(
+        "--https", action="store_const", const="true", help="speak HTTPS (MINERVA_HTTPS)"
+    )
 
 
 def prepare_environment(argv: Sequence[str], environment: MutableMapping[str, str]) -> None:

@@ -34,4 +34,6 @@ application = Gate(
         }
     ),
     authorities=allowed_authorities(configuration()),
+    serves_https=configuration().serves_https,
+    trusted_proxies=configuration().trusted_proxies,
 )

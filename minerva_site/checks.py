@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from minerva_site.configuration import Configuration
-from minerva_site.hosts import is_loopback
+from minerva_site.sharing import bound_host, is_loopback
 from minerva_site.sqlite import is_sound, version_in_use
 
 MAX_SOCKET_PATH_BYTES = 100
@@ -26,7 +26,7 @@ def check_site(app_configs: Any, **kwargs: Any) -> Sequence[CheckMessage]:
 
 
 def check_exposure(configuration: Configuration) -> list[CheckMessage]:
-    if configuration.debug and not is_loopback(configuration.host):
+    if configuration.debug and not is_loopback(bound_host(configuration)):
         return [
             Error(
                 "Debug pages show secrets, and this server would be reachable from other machines.",

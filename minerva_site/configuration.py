@@ -10,7 +10,14 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference.types import KVCacheType
@@ -36,6 +43,31 @@ class Configuration(BaseSettings):
             'each with its port if that differs from ours: ["minerva.lan", "minerva.lan:80"].'
         ),
     )
+    lan: bool | None = Field(
+        None,
+        description=(
+            "Whether other machines of the local network reach it, on every address of this machine and as "
+            "`minerva.local`. Unset: as the switch on the page Sharing says."
+        ),
+    )
+    https: bool = Field(
+        False,
+        description=(
+            "Speak HTTPS, with a certificate that is made on the spot unless one is given. Browsers warn of "
+            "such a one."
+        ),
+    )
+    tls_certificate: Path | None = Field(
+        None, description="A certificate with its chain, as a PEM file. With it, HTTPS is on."
+    )
+    tls_key: Path | None = Field(None, description="The key of that certificate, as a PEM file.")
+    trusted_proxies: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description=(
+            "Addresses or networks of proxies in front of it, whose `X-Forwarded-For` and `X-Forwarded-Proto` "
+            'are believed. A JSON list: ["127.0.0.1", "10.0.0.0/8"].'
+        ),
+    )
     debug: bool = Field(False, description="Django's debug pages. For development only.")
     model_dirs: list[Path] = Field(
         default_factory=list,
@@ -55,6 +87,15 @@ class Configuration(BaseSettings):
     )
     max_sequences: int = Field(
         8, ge=1, le=64, description="Sequences one model computes together; more wait in the queue."
+    )
+    max_generations_per_user: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description=(
+            "Answers of one model that are computed for one person at the same time; further ones wait, and "
+            "others go first. 0: no limit but `MINERVA_MAX_SEQUENCES`."
+        ),
     )
     threads: int = Field(
         0, ge=0, le=512, description="Threads a model computes with; 0: one for each physical core."
@@ -143,7 +184,7 @@ class Configuration(BaseSettings):
             raise ValueError(f"must be 0 or at least {SMALLEST_WINDOW}")
         return window
 
-    @field_validator("draft_model")
+    @field_validator("draft_model", "tls_certificate", "tls_key")
     @classmethod
     def _is_there(cls, path: Path | None) -> Path | None:
         if path is not None and not path.expanduser().is_file():
@@ -155,6 +196,16 @@ class Configuration(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         """Processes with another working directory must mean the same folder."""
         return path.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _certificate_and_key(self) -> Configuration:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("MINERVA_TLS_CERTIFICATE and MINERVA_TLS_KEY go together: set both")
+        return self
+
+    @property
+    def serves_https(self) -> bool:
+        return self.https or self.tls_certificate is not None
 
     @property
     def models_dir(self) -> Path:
@@ -192,6 +243,8 @@ def configuration() -> Configuration:
 def _explained(error: ValidationError) -> str:
     lines = [
         f"{_variable(str(problem['loc'][0]))}={problem['input']!s}: {problem['msg']}."
+        if problem["loc"]
+        else f"{problem['msg']}."
         for problem in error.errors()
     ]
     return "\n".join(["A setting is wrong.", *lines])

@@ -7,38 +7,34 @@ another application on another port of the same machine is foreign as well.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from collections.abc import Iterable
 
-import psutil
-
 from minerva_site.configuration import Configuration
+from minerva_site.sharing import (
+    EVERY_ADDRESS,
+    LAN_NAME,
+    bound_host,
+    bracketed,
+    is_loopback,
+    machine_addresses,
+)
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 
 
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def allowed_names(configuration: Configuration) -> list[str]:
     """Names without port, for ALLOWED_HOSTS: loopback, what is bound, and what was configured."""
-    names = [*LOOPBACK_NAMES, *_bound_names(configuration.host)]
+    names = [*LOOPBACK_NAMES, *_bound_names(configuration)]
     names += [_split(authority)[0] for authority in configuration.allowed_hosts]
     return list(dict.fromkeys(name.lower() for name in names))
 
 
 def allowed_authorities(configuration: Configuration) -> frozenset[str]:
     """`name:port` in full, as `normal_authority` writes them."""
-    names = [*LOOPBACK_NAMES, *_bound_names(configuration.host)]
+    names = [*LOOPBACK_NAMES, *_bound_names(configuration)]
     own = {f"{name.lower()}:{configuration.port}" for name in names}
     for authority in configuration.allowed_hosts:
         name, port = _split(authority.lower())
@@ -46,12 +42,12 @@ def allowed_authorities(configuration: Configuration) -> frozenset[str]:
     return frozenset(own)
 
 
-def normal_authority(host: str) -> str | None:
+def normal_authority(host: str, *, is_secure: bool = False) -> str | None:
     """`Host` as `name:port` in lower case with the port spelt out; None when it is not one."""
     match = _AUTHORITY.fullmatch(host.lower())
     if match is None:
         return None
-    return f"{match['name']}:{int(match['port'] or 80)}"
+    return f"{match['name']}:{int(match['port'] or (443 if is_secure else 80))}"
 
 
 def _split(authority: str) -> tuple[str, str | None]:
@@ -59,26 +55,12 @@ def _split(authority: str) -> tuple[str, str | None]:
     return (match["name"], match["port"]) if match else (authority, None)
 
 
-def _bound_names(host: str) -> Iterable[str]:
+def _bound_names(configuration: Configuration) -> Iterable[str]:
+    host = bound_host(configuration)
     if is_loopback(host):
         return ()
     machine = socket.gethostname().lower()
-    names = [machine, machine.removesuffix(".local") + ".local"]
-    if host in ("0.0.0.0", "::"):  # noqa: S104 -- compared, not bound
-        return [*names, *_addresses()]
-    return [*names, _bracketed(host)]
-
-
-def _addresses() -> list[str]:
-    """Every address of this machine, as it stands in a URL. Link-local IPv6 has no such form."""
-    found = [
-        address.address
-        for addresses in psutil.net_if_addrs().values()
-        for address in addresses
-        if address.family in (socket.AF_INET, socket.AF_INET6)
-    ]
-    return [_bracketed(address) for address in found if "%" not in address]
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+    names = [machine, machine.removesuffix(".local") + ".local", LAN_NAME]
+    if host in (EVERY_ADDRESS, "::"):
+        return [*names, *map(bracketed, machine_addresses())]
+    return [*names, bracketed(host)]

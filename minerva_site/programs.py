@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import signal
 import socket
+import ssl
 import sys
 
 from django.db import DatabaseError, connection
@@ -22,7 +23,8 @@ PROBE_SECONDS = 2.0
 
 
 def programs(configuration: Configuration, listener: socket.socket) -> list[Program]:
-    return [inference(configuration), worker(), web(listener)]
+    is_secure = configuration.serves_https
+    return [inference(configuration), worker(), web(listener, is_secure=is_secure)]
 
 
 def inference(configuration: Configuration) -> Program:
@@ -30,6 +32,7 @@ def inference(configuration: Configuration) -> Program:
         "--socket": configuration.inference_socket,
         "--context-window": configuration.context_window,
         "--max-sequences": configuration.max_sequences,
+        "--max-per-user": configuration.max_generations_per_user,
         "--threads": configuration.threads,
         "--gpu-layers": configuration.gpu_layers,
         "--idle-unload-seconds": configuration.idle_unload_seconds,
@@ -76,11 +79,11 @@ def worker() -> Program:
     )
 
 
-def web(listener: socket.socket) -> Program:
+def web(listener: socket.socket, *, is_secure: bool) -> Program:
     host, port = reachable_address(listener)
 
     def is_ready() -> bool:
-        probe = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+        probe = _probe(host, port, is_secure=is_secure)
         try:
             probe.request("GET", "/healthz")
             return probe.getresponse().status == 200
@@ -97,6 +100,14 @@ def web(listener: socket.socket) -> Program:
         stop_seconds=4.0,
         descriptors=(descriptor,),
     )
+
+
+def _probe(host: str, port: int, *, is_secure: bool) -> http.client.HTTPConnection:
+    """We ask our own process on this machine, so its certificate need not convince us."""
+    if not is_secure:
+        return http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+    context = ssl._create_unverified_context()  # noqa: S323
+    return http.client.HTTPSConnection(host, port, timeout=PROBE_SECONDS, context=context)
 
 
 def reachable_address(listener: socket.socket) -> tuple[str, int]:

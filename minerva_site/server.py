@@ -23,10 +23,12 @@ from typing import Any
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from OpenSSL import SSL
 from twisted.internet import defer, reactor
 from twisted.logger import formatEvent, globalLogBeginner
 from twisted.web.http import HTTPChannel
 
+from minerva_site.certificate import CertificateFiles
 from minerva_site.limits import (
     DISCARD_LIMIT,
     DISCARD_SECONDS,
@@ -192,6 +194,7 @@ class LimitedServer(Server):
         application: Any,
         *,
         listener: socket.socket,
+        certificate: CertificateFiles | None = None,
         when_running: Callable[[], None],
         when_stopping: Callable[[], Awaitable[None]],
     ) -> None:
@@ -208,6 +211,7 @@ class LimitedServer(Server):
             application_close_timeout=5,
         )
         self._listener = listener
+        self._certificate = certificate
         self._when_running = when_running
         self._when_stopping = when_stopping
 
@@ -231,7 +235,8 @@ class LimitedServer(Server):
         reactor.callLater(1, self.application_checker)
         reactor.callLater(2, self.timeout_checker)
         self._listener.setblocking(False)
-        reactor.adoptStreamPort(self._listener.fileno(), self._listener.family, self.http_factory)
+        factory = _with_tls(self.http_factory, self._certificate)
+        reactor.adoptStreamPort(self._listener.fileno(), self._listener.family, factory)
         reactor.addSystemEventTrigger("before", "shutdown", self.kill_all_applications)
         reactor.callWhenRunning(self._when_running)
         reactor.run(installSignalHandlers=True)
@@ -258,6 +263,20 @@ class LimitedServer(Server):
                 await self._when_stopping()
         except Exception:
             logger.exception("the shutdown was not clean")
+
+
+def _with_tls(factory: HTTPFactory, files: CertificateFiles | None) -> Any:
+    if files is None:
+        return factory
+    from twisted.internet.ssl import DefaultOpenSSLContextFactory
+    from twisted.protocols.tls import TLSMemoryBIOFactory
+
+    context = DefaultOpenSSLContextFactory(
+        str(files.key), str(files.certificate), sslmethod=SSL.TLS_SERVER_METHOD
+    )
+    context.getContext().set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.getContext().use_certificate_chain_file(str(files.certificate))
+    return TLSMemoryBIOFactory(context, False, factory)
 
 
 def _end_process_after(seconds: float) -> None:

@@ -12,6 +12,7 @@ from huey.serializer import SignedSerializer
 from minerva_site.configuration import configuration
 from minerva_site.data_folder import prepare_data_folder, secret_key
 from minerva_site.hosts import allowed_names
+from minerva_site.sharing import base_urls
 from minerva_site.sqlite import use_sound_sqlite
 
 use_sound_sqlite()
@@ -24,6 +25,8 @@ prepare_data_folder(DATA_DIR)
 SECRET_KEY = secret_key(DATA_DIR)
 DEBUG = CONFIGURATION.debug
 ALLOWED_HOSTS = allowed_names(CONFIGURATION)
+# Under which other people reach it; none while only this machine does.
+SHARED_URLS = base_urls(CONFIGURATION)
 USE_X_FORWARDED_HOST = False
 SECURE_PROXY_SSL_HEADER = None
 
@@ -45,10 +48,12 @@ SETUP_TOKEN_FILE = DATA_DIR / "setup_token"
 # -- applications --------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "minerva_site.admin_config.MinervaAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",
     "servestatic",
     "django.contrib.staticfiles",
     "axes",
@@ -95,6 +100,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "minerva_site.theme.appearance",
                 "chat.sidebar.sidebar",
+                "models_app.downloads.tray.tray",
             ],
         },
     }
@@ -175,17 +181,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = int(timedelta(days=1).total_seconds())
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "/"
 
 # Cookies ignore ports, so the names carry ours: two Minervas on one machine stay signed in.
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "accounts.session_store"
 SESSION_COOKIE_NAME = f"minerva_session_{CONFIGURATION.port}"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIGURATION.serves_https
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
 SESSION_IDLE_SECONDS = int(timedelta(hours=24).total_seconds())
 SESSION_SAVE_EVERY_REQUEST = False
+DEVICE_COOKIE_NAME = f"minerva_device_{CONFIGURATION.port}"
 CSRF_COOKIE_NAME = f"minerva_csrf_{CONFIGURATION.port}"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -193,6 +202,7 @@ CSRF_COOKIE_SAMESITE = "Lax"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_WHITELIST_CALLABLE = "accounts.devices.is_exempt"
 AXES_LOCKOUT_CALLABLE = "accounts.views.locked_out"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False

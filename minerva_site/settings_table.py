@@ -7,6 +7,7 @@ import types
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic import IPvAnyNetwork
 from pydantic.fields import FieldInfo
 
 from minerva_site.arguments import VARIABLES
@@ -29,6 +30,7 @@ TYPE_NAMES: dict[Any, str] = {
     float: "number",
     str: "text",
     Path: "path",
+    IPvAnyNetwork: "network",
 }
 OPTIONS = {variable: f"`--{name.replace('_', '-')}`" for name, variable in VARIABLES.items()}
 # Defaults that are computed on the machine, in words

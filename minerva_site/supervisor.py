@@ -45,6 +45,14 @@ class Signalled:
     number: int
 
 
+@dataclass(frozen=True)
+class Replacement:
+    """`make` is called between the end of the old child and the start of the new one."""
+
+    name: str
+    make: Callable[[], Program]
+
+
 class StopRequested(Exception):
     """Somebody wants everything to end."""
 
@@ -73,7 +81,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._ready: set[str] = set()
         self._deaths: defaultdict[str, deque[float]] = defaultdict(deque)
-        self._events: SimpleQueue[ChildEvent | Signalled] = SimpleQueue()
+        self._events: SimpleQueue[ChildEvent | Signalled | Replacement] = SimpleQueue()
         self._lifeline = os.pipe()
 
     def run(self, *, when_ready: Callable[[], None]) -> None:
@@ -90,13 +98,17 @@ class Supervisor:
             finally:
                 self._stop_all()
 
+    def replace(self, name: str, make: Callable[[], Program]) -> None:
+        """End the child of this name and start another in its place. From any thread."""
+        self._events.put(Replacement(name, make))
+
     # -- events ---------------------------------------------------------------------------------
 
     def _work_until(self, condition: Callable[[], bool]) -> None:
         while not condition():
             self._handle(self._events.get())
 
-    def _handle(self, event: ChildEvent | Signalled) -> None:
+    def _handle(self, event: ChildEvent | Signalled | Replacement) -> None:
         match event:
             case Signalled():
                 raise StopRequested
@@ -106,8 +118,17 @@ class Supervisor:
             case NotReadyInTime(child):
                 self._say(f"{child.program.name} does not become ready; starting it again.")
                 child.end(seconds=0)
+            case Replacement(name, make):
+                self._replace(name, make)
             case Exited(child, code) if child is self._children.get(child.program.name):
                 self._restart(child, code)
+
+    def _replace(self, name: str, make: Callable[[], Program]) -> None:
+        old = self._children.pop(name)
+        self._ready.discard(name)
+        old.ask_to_stop()
+        old.end(seconds=old.program.stop_seconds)
+        self._start(make())
 
     def _restart(self, child: Child, code: int) -> None:
         name = child.program.name

@@ -23,8 +23,10 @@ from minerva_site.asgi import application  # noqa: E402
 # isort: split
 # Models can be imported only after the line above.
 from chat import recorder, turns  # noqa: E402
+from minerva_site.certificate import certificate_files  # noqa: E402
 from minerva_site.configuration import configuration  # noqa: E402
 from minerva_site.server import LimitedServer  # noqa: E402
+from minerva_site.sharing import bound_host  # noqa: E402
 
 logger = logging.getLogger(__name__)
 _background: set[asyncio.Task[None]] = set()
@@ -40,6 +42,7 @@ def main() -> NoReturn:
     server = LimitedServer(
         application,
         listener=listener,
+        certificate=certificate_files(configuration()),
         when_running=start_reconciling,
         when_stopping=recorder.close,
     )
@@ -71,7 +74,7 @@ def end_process() -> NoReturn:
 
 def _bind_configured() -> socket.socket:
     settings = configuration()
-    return socket.create_server((settings.host, settings.port), backlog=1024)
+    return socket.create_server((bound_host(settings), settings.port), backlog=1024)
 
 
 if __name__ == "__main__":

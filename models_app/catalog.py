@@ -12,6 +12,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from accounts.models import User
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
@@ -50,10 +51,12 @@ def refresh() -> None:
     _throttle.run(scan, of=_folder_times())
 
 
-def default_entry() -> CatalogEntry | None:
-    """The model chosen as default; another usable one while that cannot be used, the guide last;
-    None: there is none."""
+def default_entry(user: User | None = None) -> CatalogEntry | None:
+    """The model chosen as default; another usable one while that cannot be used, by this `user` if
+    one is named; the guide last. None: there is none."""
     entries = CatalogEntry.objects.for_chat().select_related("own")
+    if user is not None:
+        entries = entries.usable_by(user)
     return entries.order_by("-is_default", "is_guide", "name", "path").first()
 
 

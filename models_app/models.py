@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,7 +16,12 @@ from django.utils.functional import cached_property
 from inference.gguf_metadata import one_line
 from inference.types import ModelSpec
 from models_app.answering import Layer
+from models_app.benchmarks.record import Benchmark as Benchmark
+from models_app.benchmarks.record import PromptSpeed as PromptSpeed
 from models_app.tuning import ModelSettings
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 ARRIVING_SECONDS = 60
 
@@ -36,6 +41,15 @@ class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
 
     def for_chat(self) -> Self:
         return self.usable().filter(can_chat=True)
+
+    def usable_by(self, user: User) -> Self:
+        """Of these, what this person may use: granted to nobody in particular, or to a group of
+        theirs. The one look-up for it, in the chat and in the API alike."""
+        if user.is_staff:
+            return self
+        granted = ModelGrant.objects.filter(entry=models.OuterRef("pk"))
+        theirs = granted.filter(group__user=user)
+        return self.filter(~models.Exists(granted) | models.Exists(theirs))
 
 
 class CatalogEntry(models.Model):
@@ -72,6 +86,9 @@ class CatalogEntry(models.Model):
         null=True, blank=True, help_text="by a person; its files are kept aside for a while"
     )
     found_at = models.DateTimeField(auto_now_add=True)
+    groups = models.ManyToManyField(
+        "auth.Group", through="ModelGrant", blank=True, help_text="who may use it; none: everybody"
+    )
 
     objects = CatalogEntryQuerySet.as_manager()
 
@@ -130,6 +147,21 @@ class CatalogEntry(models.Model):
             return self.own
         except ModelSettings.DoesNotExist:
             return ModelSettings(entry=self)
+
+
+class ModelGrant(models.Model):
+    """A group that may use a model. Protected: with its last group a model would be everybody's."""
+
+    entry = models.ForeignKey(CatalogEntry, models.CASCADE)
+    group = models.ForeignKey("auth.Group", models.PROTECT)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["entry", "group"], name="one_grant_a_group"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.entry} for {self.group}"
 
 
 class DownloadState(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from inference.hardware.memory import probe_memory
@@ -11,6 +12,7 @@ from models_app.loading import EntryStatus, service_status, status_of
 from models_app.memory import Segment, memory_bar
 from models_app.model_files import ModelFolder
 from models_app.models import CatalogEntry
+from models_app.templatetags.quantities import size
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class ModelsRegion:
         """Nobody has added a model yet."""
         return all(row.entry.is_guide for row in self.rows)
 
+    @property
+    def fingerprint(self) -> str:
+        """Another one as soon as a row would look otherwise; how far a load is does not count, as
+        such a row asks for itself."""
+        others = [str(one.pk) for one in (*self.missing, *self.removed)]
+        shown = repr(([_shown(row) for row in self.rows], others, self.is_service_reachable))
+        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
 
 def models_region() -> ModelsRegion:
     service, default = service_status(), catalog.default_entry()
@@ -69,3 +79,11 @@ def _row(
     entry: CatalogEntry, service: ServiceStatus | None, default: CatalogEntry | None
 ) -> ModelRow:
     return ModelRow(entry, status_of(entry, service), is_default=entry == default)
+
+
+def _shown(row: ModelRow) -> tuple[object, ...]:
+    entry, status = row.entry, row.status
+    loaded = status.status
+    measured = (loaded.device, loaded.fallback, size(loaded.memory)) if loaded else ()
+    facts = (str(entry.pk), entry.name, entry.problem, row.is_default, status.is_arriving)
+    return (*facts, status.state.value, status.reason, *measured)

@@ -96,6 +96,7 @@ class LoadedModel(Protocol):
     `token_budget`: tokens one decode takes; `num_outputs`: of them, those that logits may be wanted after;
     `decode_seconds`: what the proving token took. `can_cut`: the last tokens of a slot can always be dropped.
     `generates` False: all it can is to make embeddings, of `embedding_window` tokens each at most.
+    `engine`: what computes, with its version; `num_layers`, of them `num_gpu_layers` on a GPU, 0: not known.
     `chat_template`: the model's own, "" if it has none; `bos_text`, `eos_text`: for its variables.
     """
 
@@ -107,6 +108,9 @@ class LoadedModel(Protocol):
     num_outputs: int
     can_cut: bool
     device: str
+    engine: str
+    num_layers: int
+    num_gpu_layers: int
     decode_seconds: float
     generates: bool
     embedding_window: int

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 
 from inference.backends.base import LoadedModel
 from inference.backends.llama_cpp import LlamaCppBackend
+from inference.causes import Cause
 from inference.engine.engine import Engine
 from inference.engine.posts import Announced, Post, Prepared, PreparedInputs, Refused
 from inference.engine.sequence import Sequence
@@ -76,7 +77,10 @@ class Runner:
         read_model(Path(command.spec.path))
         backend = LlamaCppBackend()
         if backend.capabilities.missing:
-            raise ModelLoadFailed(f"llama.cpp is not there: {backend.capabilities.missing}.")
+            raise ModelLoadFailed(
+                f"llama.cpp is not there: {backend.capabilities.missing}.",
+                cause=Cause.MISSING_LIBRARY.value,
+            )
         return backend.load(command.spec, command.settings, self._report_progress)
 
     def _serve(self, model: LoadedModel, command: LoadModel) -> None:
@@ -99,7 +103,7 @@ class Runner:
             target=self._prepare, args=(prompts, engine), name="preparer", daemon=True
         ).start()
         self._engine = engine
-        self._channel.send(Loaded(device=model.device, context_window=model.context_window))
+        self._channel.send(_loaded(model))
         engine.run()
 
     def _handle(self, command: RunnerCommand) -> None:
@@ -137,6 +141,16 @@ class Runner:
         if self._engine is None:
             error = ModelLoadFailed("The model could not be loaded. The log says more.")
             self._channel.send(LoadFailed(error.info))
+
+
+def _loaded(model: LoadedModel) -> Loaded:
+    return Loaded(
+        device=model.device,
+        context_window=model.context_window,
+        num_gpu_layers=model.num_gpu_layers,
+        num_layers=model.num_layers,
+        engine=model.engine,
+    )
 
 
 def _sequence(command: Start | Embed) -> Sequence:

@@ -56,7 +56,7 @@ class Generation:
         self.log = GenerationLog()
         self.arrived_at = clock()
         self.turn = 0.0
-        self.has_started = False
+        self.started_at: float | None = None
         self.stop_requested_at: float | None = None
         self._clock = clock
         self._on_end = on_end
@@ -69,6 +69,10 @@ class Generation:
     @property
     def id(self) -> str:
         return self.request.generation_id
+
+    @property
+    def has_started(self) -> bool:
+        return self.started_at is not None
 
     @property
     def has_ended(self) -> bool:

@@ -13,11 +13,13 @@ for himself, not the others for him. A user of weight 2 takes half a turn each t
 from __future__ import annotations
 
 from bisect import insort
+from collections import Counter
 from collections.abc import Callable
 
 from inference.errors import ErrorInfo, Overloaded
 from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start
 from inference.service.generation import Clock, Generation
+from inference.service.waiting_time import WaitingTime
 from inference.types import TERMINAL, EmbeddingRequest, Loading, ModelSpec, Queued, Request
 
 # After Stop, the runner has this long to report the end itself, with exact counts.
@@ -29,9 +31,18 @@ WAIT_LIMIT_SECONDS = 900.0
 
 class GenerationQueue:
     def __init__(
-        self, *, send: Callable[[RunnerCommand], None], clock: Clock, max_sequences: int = 1
+        self,
+        *,
+        send: Callable[[RunnerCommand], None],
+        clock: Clock,
+        max_sequences: int = 1,
+        max_per_user: int = 0,
     ) -> None:
+        """`max_per_user` 0: as many as there is room for."""
         self.max_sequences = max_sequences
+        self._max_per_user = max_per_user
+        self._waiting_time = WaitingTime()
+        self._places: dict[str, int] = {}  # of those who wait, as last told
         self._send = send
         self._clock = clock
         self._turn = 0.0
@@ -57,24 +68,37 @@ class GenerationQueue:
 
     @property
     def next_spec(self) -> ModelSpec | None:
-        """What the first one in the queue needs loaded."""
-        return self._waiting[0].request.model if self._waiting else None
+        """What the first one that may start needs loaded."""
+        first = self._next or next(iter(self._waiting), None)
+        return first.request.model if first else None
+
+    @property
+    def _next(self) -> Generation | None:
+        """The first whose user does not have as many running as one may."""
+        if not self._max_per_user:
+            return next(iter(self._waiting), None)
+        running = Counter(generation.request.user for generation in self._running.values())
+        allowed = (g for g in self._waiting if running[g.request.user] < self._max_per_user)
+        return next(allowed, None)
 
     def add(self, generation: Generation) -> None:
         generation.turn = self._next_turn_of(generation.request.user)
         insort(self._waiting, generation, key=lambda waiting: waiting.turn)
 
     def start_next(self) -> None:
-        """Hand the first in the queue to the runner, if it has room for one more."""
-        generation = self._waiting.pop(0)
-        generation.has_started = True
+        """Hand the first in the queue to the runner. Call only when it `has_room`."""
+        generation = self._next
+        assert generation is not None
+        self._waiting.remove(generation)
+        generation.started_at = self._clock()
         self._turn = generation.turn
         self._running[generation.id] = generation
         self._send(_command(generation.request))
 
     @property
     def has_room(self) -> bool:
-        return len(self._running) < self.max_sequences
+        """For the next one, if there is one that may start."""
+        return len(self._running) < self.max_sequences and self._next is not None
 
     def record(self, report: Emitted) -> None:
         """An event from the runner; the terminal one gives the place back."""
@@ -83,6 +107,7 @@ class GenerationQueue:
             return
         if isinstance(report.event, TERMINAL):
             del self._running[generation.id]
+            self._waiting_time.note(self._clock() - (generation.started_at or self._clock()))
         generation.record(report.event)
 
     def stop(self, generation_id: str) -> None:
@@ -117,7 +142,25 @@ class GenerationQueue:
             if loading is not None and index < room:
                 generation.record(Loading(loading))
             else:
-                generation.record(Queued(index - room + 1))
+                self._tell_place(generation, index - room + 1, index)
+        self._places = {g.id: self._places[g.id] for g in self._waiting if g.id in self._places}
+
+    def _tell_place(self, generation: Generation, position: int, index: int) -> None:
+        """When it changed: the expectation alone would change all the time."""
+        if self._places.get(generation.id) == position:
+            return
+        self._places[generation.id] = position
+        generation.record(Queued(position, self._expected(index)))
+
+    def _expected(self, index: int) -> float | None:
+        if not self._waiting_time.is_known:
+            return None
+        now = self._clock()
+        elapsed = [now - (g.started_at or now) for g in self._running.values()]
+        starts = self._waiting_time.starts(
+            running=elapsed, num_places=self.max_sequences, num_waiting=index + 1
+        )
+        return round(starts[-1], 1)
 
     # -- time -----------------------------------------------------------------------------------
 

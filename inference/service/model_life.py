@@ -49,6 +49,7 @@ from inference.service.model_messages import (
 )
 from inference.service.model_state import check_move
 from inference.service.restarts import RestartLimit
+from inference.service.tally import Tally
 from inference.service.turn import Turn
 from inference.types import ModelSpec, ModelState, ModelStatus
 
@@ -62,18 +63,20 @@ class ModelLife:
         *,
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
+        max_per_user: int = 0,
         effects: Effects,
         clock: Clock,
     ) -> None:
         self.model_id = model_id
         self.state = ModelState.UNLOADED
         self.last_used_at = clock()
+        self.restarts = RestartLimit()
+        self.tally = Tally(clock)
         self._links_of = links_of
         self._idle_unload_seconds = idle_unload_seconds
         self._effects = effects
         self._clock = clock
-        self._queue = GenerationQueue(send=effects.send, clock=clock)
-        self._restarts = RestartLimit()
+        self._queue = GenerationQueue(send=effects.send, clock=clock, max_per_user=max_per_user)
         self._chain = LoadChain(())  # of the present load
         self._wanted: ModelSpec | None = None  # asked for by LoadRequested, not yet begun
         self._spec: ModelSpec | None = None  # of the present load
@@ -139,7 +142,7 @@ class ModelLife:
                 self._queue.stop(message.generation_id)
             case LoadRequested():
                 self._wanted = message.spec
-            case UnloadRequested():
+            case UnloadRequested(if_idle=if_idle) if not (if_idle and self.is_busy):
                 self._on_unload()
             case EvictRequested():
                 self._on_evict(message.answer)
@@ -177,7 +180,7 @@ class ModelLife:
         spec = self._queue.next_spec or self._wanted
         if spec is None:
             return
-        closed = self._restarts.seconds_closed(self._clock())
+        closed = self.restarts.seconds_closed(self._clock())
         if closed:
             self._give_up(failures.left_alone(closed, self._error))
             return
@@ -205,6 +208,7 @@ class ModelLife:
         assert self._health is not None
         now = self.last_used_at = self._clock()
         self._loaded = report
+        self.tally.loaded(report)
         self._load_seconds = self._health.loaded(now)
         self._turn = Turn(now, load_seconds=self._load_seconds)
         self._fraction = 1.0
@@ -239,12 +243,12 @@ class ModelLife:
     def _start_waiting(self) -> None:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
-        while (
-            not self._makes_way and self._queue.has_room and self._is_loaded(self._queue.next_spec)
-        ):
+        may_start = not self._makes_way
+        while may_start and self._queue.has_room and self._is_loaded(self._queue.next_spec):
             self._spec = self._queue.next_spec
             self._queue.start_next()
-        self._watch_steps()
+        if self._health is not None:
+            self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
         other = self._queue.next_spec or self._wanted
         if other and not self._is_loaded(other) and not self._queue.num_running:
             self._unload("other settings are wanted")
@@ -267,7 +271,7 @@ class ModelLife:
 
     def _on_unload(self) -> None:
         self._give_up(failures.unloaded())
-        self._restarts.reset()
+        self.restarts.reset()
         if self.state is ModelState.FAILED:
             self._move(ModelState.UNLOADED)
         elif self.state in (ModelState.LOADING, ModelState.READY):
@@ -316,10 +320,12 @@ class ModelLife:
                 self._end_load(error, at_once=False)
             case Emitted():
                 self.last_used_at = self._clock()
+                self.tally.note(report)
                 self._queue.record(report)
 
     def _on_ended(self, end: RunnerEnded) -> None:
         state, self._loaded = self.state, None
+        self.tally.ended()
         self._health = None
         self._fraction = 0.0
         if state is ModelState.LOADING:
@@ -369,10 +375,6 @@ class ModelLife:
         self._queue.fail_running(error)
         self._unload(error.message, error=error)
 
-    def _watch_steps(self) -> None:
-        if self._health is not None:
-            self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
-
     @property
     def _idle_at(self) -> float:
         return self.last_used_at + idle_seconds_of(self._spec, self._idle_unload_seconds)
@@ -392,5 +394,5 @@ class ModelLife:
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
         self._error = error
         if counts:
-            self._restarts.note_failure(self._clock())
+            self.restarts.note_failure(self._clock())
         self._move(ModelState.FAILED)

@@ -28,7 +28,9 @@ class LoadRequested:
 
 @dataclass(frozen=True)
 class UnloadRequested:
-    pass
+    """`if_idle`: nothing happens while it has generations."""
+
+    if_idle: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.runner_process import RunnerProcess
-from inference.types import ModelSpec, ModelStatus
+from inference.types import ModelDetails, ModelSpec, ModelStatus
 from inference.wire import WireError
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class ModelOwner:
         *,
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
+        max_per_user: int,
         runner_command: Sequence[str],
         memory: MemoryPlan,
         clock: Clock,
@@ -63,10 +65,12 @@ class ModelOwner:
         self._attending: asyncio.Task[None] | None = None
         self._going: asyncio.Task[None] | None = None
         self._end: _End | None = None
+        self._last_log = ""  # of a runner that is gone
         self._life = ModelLife(
             model_id,
             links_of=links_of,
             idle_unload_seconds=idle_unload_seconds,
+            max_per_user=max_per_user,
             effects=self,
             clock=clock,
         )
@@ -130,13 +134,37 @@ class ModelOwner:
         return MemoryUse.of(self._process.pid) if self._process else MemoryUse()
 
     def status(self) -> ModelStatus:
-        use = self.memory()
+        use, tally = self.memory(), self._life.tally
+        placed = tally.placed
         return msgspec.structs.replace(
             self._life.status(),
             memory=use.resident,
             mapped_memory=use.mapped,
             runner_pid=self._process.pid if self._process else 0,
+            num_gpu_layers=placed.num_gpu_layers if placed else 0,
+            num_layers=placed.num_layers if placed else 0,
+            engine=placed.engine if placed else "",
+            loaded_at=self._date(tally.loaded_at),
+            last_used_at=self._date(tally.last_used_at),
+            num_answers=tally.num_answers,
+            prompt_tokens=tally.prompt_tokens,
+            completion_tokens=tally.completion_tokens,
+            prompt_rate=tally.prompt_rate,
+            decode_rate=tally.decode_rate,
         )
+
+    def details(self) -> ModelDetails:
+        now = self._clock()
+        return ModelDetails(
+            status=self.status(),
+            log_tail=self._process.log_tail if self._process else self._last_log,
+            num_failures=self._life.restarts.num_failures(now),
+            closed_seconds=self._life.restarts.seconds_closed(now),
+        )
+
+    def _date(self, at: float | None) -> float:
+        """A moment of our clock as seconds since 1970."""
+        return 0.0 if at is None else time.time() - (self._clock() - at)
 
     async def evict(self) -> bool:
         """True once the model is out of memory, False when it is in use."""
@@ -212,7 +240,8 @@ class ModelOwner:
             exit_code = await self._process.end(grace=self._end.grace)
         else:
             exit_code = await self._process.end(grace=GRACE_SECONDS, ask=False)
-        return RunnerEnded(run, exit_code, self._process.log_tail, error)
+        self._last_log = self._process.log_tail
+        return RunnerEnded(run, exit_code, self._last_log, error)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ class RestartLimit:
         if len(self._failed_at) > MAX_FAILURES and now - oldest <= WITHIN_SECONDS:
             self._closed_until = now + PAUSE_SECONDS
 
+    def num_failures(self, now: float) -> int:
+        """Those that count now."""
+        return sum(now - at <= WITHIN_SECONDS for at in self._failed_at)
+
     def seconds_closed(self, now: float) -> float:
         """How long no start is allowed from now; 0.0 when one is."""
         return max(0.0, self._closed_until - now)

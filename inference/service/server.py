@@ -21,10 +21,12 @@ from inference.errors import InferenceError, InvalidRequest, Overloaded
 from inference.messages import (
     Attach,
     Command,
+    DetailsReply,
     Done,
     Foresee,
     Forget,
     Generate,
+    GetDetails,
     GetStatus,
     Load,
     PlanReply,
@@ -124,6 +126,8 @@ class Server:
                 await _send(writer, StatusReply(self._service.status()))
             case Foresee(spec=spec):
                 await _send(writer, PlanReply(await self._service.foresee(spec)))
+            case GetDetails(model_id=model_id):
+                await _send(writer, DetailsReply(self._service.details(model_id)))
             case _:
                 self._carry_out(command)
                 await _send(writer, Done())
@@ -138,8 +142,8 @@ class Server:
                 self._service.forget(generation_id)
             case Load(spec=spec):
                 self._service.load(spec)
-            case Unload(model_id=model_id):
-                self._service.unload(model_id)
+            case Unload(model_id=model_id, if_idle=if_idle):
+                self._service.unload(model_id, if_idle=if_idle)
 
 
 async def _stream(frames: AsyncIterator[bytes], writer: asyncio.StreamWriter) -> None:

@@ -28,7 +28,15 @@ from inference.service.model_messages import (
 )
 from inference.service.model_owner import ModelOwner
 from inference.service.settings import ServiceSettings
-from inference.types import LoadPlan, ModelSpec, ModelState, Request, ServiceStatus
+from inference.types import (
+    LoadPlan,
+    ModelDetails,
+    ModelSpec,
+    ModelState,
+    ModelStatus,
+    Request,
+    ServiceStatus,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,9 +83,9 @@ class InferenceService:
     def load(self, spec: ModelSpec) -> None:
         self._owner_of(spec.model_id).post(LoadRequested(spec))
 
-    def unload(self, model_id: str) -> None:
+    def unload(self, model_id: str, *, if_idle: bool = False) -> None:
         if model_id in self._owners:
-            self._owners[model_id].post(UnloadRequested())
+            self._owners[model_id].post(UnloadRequested(if_idle))
 
     async def foresee(self, spec: ModelSpec) -> LoadPlan:
         owner = self._owners.get(spec.model_id)
@@ -93,6 +101,11 @@ class InferenceService:
             models=tuple(model for model in models if model.state is not ModelState.UNLOADED),
             generations=self._generations.open_ids,
         )
+
+    def details(self, model_id: str) -> ModelDetails:
+        if model_id in self._owners:
+            return self._owners[model_id].details()
+        return ModelDetails(status=ModelStatus(model_id=model_id, state=ModelState.UNLOADED))
 
     async def shut_down(self) -> None:
         """Every generation ends with a terminal event, every runner is ended and reaped."""
@@ -118,6 +131,7 @@ class InferenceService:
             model_id,
             links_of=self._links_of,
             idle_unload_seconds=self._settings.idle_unload_seconds,
+            max_per_user=self._settings.max_per_user,
             runner_command=self._settings.runner_command,
             memory=self._memory,
             clock=self._clock,

@@ -24,6 +24,7 @@ class ServiceSettings:
     socket: Path
     context_window: int = 8192
     max_sequences: int = 8
+    max_per_user: int = 0
     threads: int = 0
     gpu_layers: int = -1
     idle_unload_seconds: int = 900
@@ -43,6 +44,7 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
     for name, least, meaning in (
         ("context_window", 0, "largest context window of a model, in tokens; 0: as memory allows"),
         ("max_sequences", 1, "sequences one model computes together"),
+        ("max_per_user", 0, "sequences of one user computed together; 0: no limit"),
         ("threads", 0, "threads a model computes with; 0: one a physical core"),
         ("gpu_layers", -1, "layers put on the GPU; -1: all, 0: none"),
         ("prompt_cache_mib", 0, "memory for ended chats of one model, in MiB; 0: none"),

@@ -31,10 +31,6 @@ def downloads_shown() -> Downloads:
     return Downloads(rows, sum(one.is_active for one in rows))
 
 
-def num_active_downloads() -> int:
-    return Download.objects.active().count()
-
-
 def downloads_of(repository: str) -> dict[str, Download]:
     """By variant: the newest of each that has not failed, was not given up, and if it is ready is
     still in its place."""

@@ -35,6 +35,13 @@ def downloads(request: HtmxHttpRequest) -> HttpResponse:
 
 
 @staff_only
+@require_GET
+def tray(request: HtmxHttpRequest) -> HttpResponse:
+    """What the context of every page has, on its own."""
+    return render(request, "models_app/_tray.html")
+
+
+@staff_only
 @require_POST
 def start(request: HtmxHttpRequest) -> HttpResponse:
     """Of a repository's variant."""

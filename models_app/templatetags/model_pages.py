@@ -1,15 +1,17 @@
-"""What every page of the models has: how many downloads are under way."""
+"""What the pages of the models have in common."""
 
 from __future__ import annotations
 
 from django import template
 from django.urls import reverse
 
-from models_app.downloads.overview import num_active_downloads
+from models_app import placement
+from models_app.grants import GrantForm
 
 register = template.Library()
 
-register.simple_tag(num_active_downloads)
+register.filter("placement", placement.badge)
+register.simple_tag(GrantForm, name="grant_form")
 
 
 @register.filter

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django import template
+from django.utils import timezone
 
 register = template.Library()
 
@@ -29,6 +32,37 @@ def thousands(number: int) -> str:
 @register.filter
 def seconds(duration: float) -> str:
     return f"{duration:.1f}{_SPACE}s"
+
+
+@register.filter
+def rate(per_second: float) -> str:
+    """Three digits: 1,240, 23.4, 0.08."""
+    return f"{per_second:,.0f}" if per_second >= 1000 else _three_digits(per_second)
+
+
+@register.filter
+def precise(num_seconds: float) -> str:
+    """Three digits of a second: 0.084, 1.24, 31.5."""
+    return f"{num_seconds:.3f}" if num_seconds < 1 else _three_digits(num_seconds)
+
+
+@register.filter
+def words(name: str) -> str:
+    """kv_cache_type: kv cache type."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def moment(at: datetime | None) -> str:
+    """How long ago, and when it was long ago the day."""
+    if at is None:
+        return "never"
+    elapsed = int((timezone.now() - at).total_seconds())
+    if elapsed < 5:
+        return "now"
+    if elapsed < 86_400:
+        return f"{duration(elapsed)} ago"
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 @register.filter

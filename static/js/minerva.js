@@ -7,3 +7,4 @@ import "./toast.js";
 import "./request-errors.js";
 import "./slider.js";
 import "./copy.js";
+import "./visible.js";

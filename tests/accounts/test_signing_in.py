@@ -175,3 +175,49 @@ def test_a_session_is_written_at_most_every_five_minutes():
         sessions.touch(session, now=1000.0 + second)  # type: ignore[arg-type]
 
     assert session.num_writes == 3  # the start, the first sight, and one more
+
+
+def test_the_owners_own_browser_signs_in_while_a_stranger_guesses(client, administrator):
+    client.post("/sign-in/", RIGHT)
+    client.post("/sign-out/")
+    stranger = Client()
+    for _ in range(30):
+        stranger.post("/sign-in/", WRONG)
+    assert stranger.post("/sign-in/", RIGHT).status_code == 429
+
+    assert client.post("/sign-in/", RIGHT).status_code == 302
+
+
+def test_guessing_from_many_addresses_is_stopped_for_the_name(client, administrator):
+    for number in range(20):
+        Client(REMOTE_ADDR=f"10.0.0.{number}").post("/sign-in/", WRONG)
+
+    assert Client(REMOTE_ADDR="10.0.1.1").post("/sign-in/", RIGHT).status_code == 429
+
+
+def test_a_known_browser_guesses_no_more_than_ten_times(client, administrator):
+    client.post("/sign-in/", RIGHT)
+    client.post("/sign-out/")
+    for _ in range(10):
+        assert client.post("/sign-in/", WRONG).status_code == 422
+
+    assert client.post("/sign-in/", RIGHT).status_code == 429
+
+
+def test_a_known_browser_is_known_for_its_own_people_only(client, administrator):
+    User.objects.create_user("bob", password=PASSWORD)
+    client.post("/sign-in/", {**RIGHT, "username": "bob"})
+    client.post("/sign-out/")
+    for _ in range(5):
+        client.post("/sign-in/", WRONG)
+
+    assert client.post("/sign-in/", RIGHT).status_code == 429
+    assert client.post("/sign-in/", {**RIGHT, "username": "bob"}).status_code == 302
+
+
+def test_a_forged_device_cookie_counts_for_nothing(client, administrator):
+    client.cookies[settings.DEVICE_COOKIE_NAME] = "eyJwZW9wbGUiOlsxXX0:forged:signature"
+    for _ in range(5):
+        client.post("/sign-in/", WRONG)
+
+    assert client.post("/sign-in/", RIGHT).status_code == 429

@@ -14,11 +14,10 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
-from django.contrib.sessions.models import Session
 from django.test import AsyncClient
 from django.utils.html import escape
 
-from accounts.models import User
+from accounts.models import Session, User
 from chat import consumers, flow, pages, transcript, turns
 from chat.models import Conversation, MessageState
 from chat.routing import websocket_urlpatterns

@@ -71,7 +71,7 @@ class Product:
     def _printed_url(self) -> str | None:
         if self.process.poll() is not None:
             raise AssertionError(f"serve ended with {self.process.returncode}:\n{self.output}")
-        found = re.findall(r"http://\S+", self.output)
+        found = re.findall(r"https?://\S+", self.output)
         return found[-1] if found else None
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -24,7 +26,12 @@ class Inside:
 
 
 async def knock(
-    *, kind: str = "http", path: str = "/", headers: Sequence[Header] = (), **scope: str
+    *,
+    kind: str = "http",
+    path: str = "/",
+    headers: Sequence[Header] = (),
+    options: dict[str, Any] | None = None,
+    **scope: Any,
 ) -> tuple[list[Scope], list[Message]]:
     """Answers (reached the application, first message sent)."""
     inside = Inside()
@@ -36,7 +43,7 @@ async def knock(
     async def receive() -> Message:
         raise AssertionError("nothing is to be received")
 
-    gate = Gate(inside, authorities=AUTHORITIES)
+    gate = Gate(inside, authorities=AUTHORITIES, **(options or {}))
     await gate({"type": kind, "path": path, "headers": list(headers), **scope}, receive, send)
     return inside.scopes, sent
 
@@ -141,3 +148,76 @@ async def test_a_tls_websocket_needs_an_https_origin():
     scopes, _ = await knock(kind="websocket", scheme="wss", headers=headers)
 
     assert scopes == []
+
+
+HOST = (b"host", b"127.0.0.1:8463")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("origin", [b"http://evil.example", b"null", b"http://127.0.0.1:9999"])
+async def test_a_change_asked_for_by_another_site_is_refused_in_words(method, origin):
+    scopes, sent = await knock(method=method, headers=[HOST, (b"origin", origin)])
+
+    assert scopes == []
+    assert sent[0]["status"] == 403
+    assert "Nothing was changed" in sent[1]["body"].decode()
+
+
+async def test_a_change_from_our_own_page_passes():
+    scopes, _ = await knock(method="POST", headers=[HOST, (b"origin", b"http://127.0.0.1:8463")])
+
+    assert len(scopes) == 1
+
+
+async def test_the_api_has_its_own_rule_about_origins():
+    origin = (b"origin", b"http://editor.example")
+
+    scopes, _ = await knock(method="POST", path="/v1/chat/completions", headers=[HOST, origin])
+
+    assert len(scopes) == 1
+
+
+async def test_the_page_of_a_wrong_address_names_it_harmlessly_and_no_right_one():
+    _, sent = await knock(headers=[(b"host", b"evil<script>:1")])
+
+    page = sent[1]["body"].decode()
+    assert "evil&lt;script&gt;" in page
+    assert "127.0.0.1" not in page
+
+
+async def test_with_https_a_websocket_comes_from_an_https_page():
+    headers = [HOST, (b"origin", b"https://127.0.0.1:8463")]
+
+    scopes, _ = await knock(kind="websocket", headers=headers, options={"serves_https": True})
+
+    assert scopes[0]["scheme"] == "wss"
+
+
+PROXY = {"trusted_proxies": [ipaddress.ip_network("10.0.0.0/8")]}
+SAID = [(b"x-forwarded-for", b"6.6.6.6, 192.0.2.7, 10.0.0.3"), (b"x-forwarded-proto", b"https")]
+
+
+async def test_a_named_proxy_is_believed_about_client_and_scheme():
+    scopes, _ = await knock(
+        headers=[(b"host", b"minerva.lan:80"), *SAID], client=["10.0.0.2", 5], options=PROXY
+    )
+
+    assert scopes[0]["scheme"] == "https"
+    assert scopes[0]["client"] == ["192.0.2.7", 0]
+
+
+async def test_anybody_else_is_not_believed_and_the_headers_are_gone():
+    scopes, _ = await knock(headers=[HOST, *SAID], client=["192.0.2.9", 5], options=PROXY)
+
+    assert scopes[0]["scheme"] == "http"
+    assert scopes[0]["client"] == ["192.0.2.9", 5]
+    assert scopes[0]["headers"] == [HOST]
+
+
+@pytest.mark.parametrize("said", [b"", b"nonsense", b"1.2.3.4;5", b"10.0.0.9", b"," * 5000])
+async def test_a_proxy_that_says_nonsense_stays_the_client(said):
+    headers = [HOST, (b"x-forwarded-for", said)]
+
+    scopes, _ = await knock(headers=headers, client=["10.0.0.2", 5], options=PROXY)
+
+    assert scopes[0]["client"] == ["10.0.0.2", 5]

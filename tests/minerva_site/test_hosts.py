@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from minerva_site.configuration import Configuration
-from minerva_site.hosts import allowed_authorities, allowed_names, is_loopback, normal_authority
+from minerva_site.hosts import allowed_authorities, allowed_names, normal_authority
+from minerva_site.sharing import is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])

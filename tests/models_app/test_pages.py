@@ -170,11 +170,14 @@ def test_a_folder_that_cannot_be_used_is_named(folder, staff, settings, tmp_path
     assert "This folder does not exist." in text
 
 
-def test_an_idle_page_asks_for_nothing_by_itself(folder, write, staff):
+def test_an_idle_page_asks_for_little_and_only_while_it_is_seen(folder, write, staff):
     write("a.gguf")
     (folder / "broken.gguf").write_text("Only text.")
 
-    assert "every " not in page(staff)
+    text = page(staff)
+
+    assert "every 1s" not in text
+    assert text.count("every 2s") == text.count("data-while-visible") == 1
 
 
 def test_a_file_that_is_being_copied_is_asked_for_until_it_is_whole(folder, write, staff, settled):
@@ -319,7 +322,7 @@ def test_a_model_is_loaded_and_unloaded(folder, staff, settled):
     for fact in ("CPU", "window of 2,048 tokens", "MB of memory", "loaded in", "Unload"):
         assert fact in shown
     assert state(row(page(staff), entry)) == "ready"
-    assert "every " not in page(staff)
+    assert "every 1s" not in page(staff)
 
     answer = staff.post(url("unload", entry), headers=HTMX)
     assert f'id="model-action-{entry.pk}"' in answer.content.decode()  # focus stays on it

@@ -50,12 +50,12 @@ def load_model(
     llama_cpp.llama_backend_init()
     model = _read_weights(spec, settings, progress)
     if not model:
-        raise ModelLoadFailed(log.failure_sentence())
+        raise log.failure()
     window = _context_window(model, spec, settings)
     params = _context_params(window, _num_slots(model, settings), settings)
     context = llama_cpp.llama_init_from_model(model, params)
     if not context:
-        raise ModelLoadFailed(log.failure_sentence())
+        raise log.failure()
     device = device_name(log.offloaded_layers)
     loaded = LlamaModel(
         model,
@@ -64,6 +64,7 @@ def load_model(
         max_sequences=settings.max_sequences,
         device=device,
         threads=settings.threads or probe_cpu().physical_cores,
+        offloaded_layers=log.offloaded_layers,
     )
     _prove(loaded)
     return loaded

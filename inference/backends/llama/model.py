@@ -43,6 +43,7 @@ class LlamaModel:
         max_sequences: int,
         device: str,
         threads: int,
+        offloaded_layers: tuple[int, int] = (0, 0),
     ) -> None:
         self._model = model
         self._threads = threads
@@ -53,6 +54,10 @@ class LlamaModel:
         self._vocabulary = Vocabulary(model)
         self.context_window = context_window
         self.device = device
+        self.engine = f"llama.cpp (llama-cpp-python {llama_cpp.__version__})"
+        self.num_gpu_layers, num_layers = offloaded_layers
+        # llama.cpp counts the output as a layer, too.
+        self.num_layers = num_layers or int(llama_cpp.llama_model_n_layer(model)) + 1
         self.chat_template = _chat_template(model)
         self.bos_text = self._vocabulary.text(self._vocabulary.bos)
         self.eos_text = self._vocabulary.text(self._vocabulary.eos)

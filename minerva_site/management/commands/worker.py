@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from minerva_site.tasks import start_beating
-        from models_app.tasks import preload_models, take_over_downloads
+        from models_app.tasks import give_up_benchmarks, preload_models, take_over_downloads
 
         autodiscover_modules("tasks")
         config = ConsumerConfig(**settings.HUEY["consumer"])
@@ -26,4 +26,5 @@ class Command(BaseCommand):
         start_beating()
         take_over_downloads()
         preload_models()
+        give_up_benchmarks()
         consumer.run()

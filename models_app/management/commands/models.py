@@ -12,18 +12,21 @@ from django.core.management.base import BaseCommand, CommandError
 
 from inference.errors import InferenceError
 from models_app import catalog, importing, loading, naming, removal
+from models_app.benchmarks import following as measuring
+from models_app.benchmarks import states as benchmarks
+from models_app.benchmarks.record import Benchmark, BenchmarkState
 from models_app.downloads import following
 from models_app.downloads.storage import DiskFull
 from models_app.hub.errors import HubError
 from models_app.loading import LoadState
 from models_app.models import CatalogEntry, Download, DownloadState
-from models_app.templatetags.quantities import duration, parameters, size
+from models_app.templatetags.quantities import duration, parameters, precise, rate, size
 
 LOOK_SECONDS = 0.2
 
 
 class Command(BaseCommand):
-    help = "List, download, import, load, unload and delete models."
+    help = "List, download, import, load, measure, unload and delete models."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -36,6 +39,7 @@ class Command(BaseCommand):
         for action, meaning in (
             ("load", "load a model, and wait until it answers"),
             ("unload", "take a model out of memory"),
+            ("bench", "measure how fast a model is here; Ctrl-C cancels it"),
             ("rm", "delete a model's files"),
         ):
             actions.add_parser(action, help=meaning).add_argument("model", help="its name or file")
@@ -47,6 +51,7 @@ class Command(BaseCommand):
             "import": lambda: self._import(options["path"]),
             "load": lambda: self._load(_entry(options["model"])),
             "unload": lambda: self._unload(_entry(options["model"])),
+            "bench": lambda: self._measure(_entry(options["model"])),
             "rm": lambda: self._remove(_entry(options["model"])),
         }
         try:
@@ -104,6 +109,22 @@ class Command(BaseCommand):
             time.sleep(LOOK_SECONDS)
         self.stdout.write(f"{entry.name} is unloaded.")
 
+    def _measure(self, entry: CatalogEntry) -> None:
+        if not entry.is_usable:
+            raise CommandError(entry.problem or "The file of this model is no longer there.")
+        benchmark = benchmarks.request(entry)
+        try:
+            for now in measuring.follow(benchmark):
+                self._say_over(f"{now.label} {now.percent} %: {now.step}")
+        except KeyboardInterrupt:
+            measuring.cancel(benchmark)
+            raise CommandError("Cancelled.") from None
+        self.stdout.write("")
+        if benchmark.state != BenchmarkState.DONE:
+            raise CommandError(benchmark.reason or f"It is {benchmark.label.lower()}.")
+        for line in _figures(benchmark):
+            self.stdout.write(line)
+
     def _remove(self, entry: CatalogEntry) -> None:
         num_bytes = removal.regained_bytes(entry)
         removal.remove(entry)
@@ -134,6 +155,22 @@ def _entry(name: str) -> CatalogEntry:
         files = ", ".join(one.path for one in found)
         raise CommandError(f"Several models are called {name}. Name the file: {files}.")
     raise CommandError(f"There is no model {name}. `manage.py models list` shows what there is.")
+
+
+def _figures(one: Benchmark) -> list[str]:
+    figures = [("loading", f"{precise(one.load_seconds or 0.0)} s")]
+    for speed in one.prompts.all():
+        name = f"reading {speed.num_tokens} tokens"
+        figures.append((name, f"{rate(speed.tokens_per_second)} tokens/s"))
+    if one.first_token_seconds is not None:
+        figures.append(("first token", f"{precise(one.first_token_seconds)} s"))
+    if one.tokens_per_second:
+        figures.append(("writing", f"{rate(one.tokens_per_second)} tokens/s"))
+    figures += [("memory", size(one.memory)), ("device", one.placement), ("engine", one.engine)]
+    if one.disturbance:
+        figures.append(("too low", f"{one.disturbance} Measure again when the machine is idle."))
+    width = max(len(name) for name, _ in figures)
+    return [f"{name.ljust(width)}  {value}" for name, value in figures]
 
 
 def _progress(download: Download) -> str:

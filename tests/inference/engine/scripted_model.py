@@ -27,6 +27,9 @@ class ScriptedModel:
     bos_text = ""
     eos_text = ""
     device = "CPU"
+    engine = "scripted"
+    num_layers = 1
+    num_gpu_layers = 0
     vocabulary_size = 256
     decode_seconds = 0.001
     num_outputs = 64

@@ -1,0 +1,50 @@
+"""The page of one model: what is true of it now. It asks again every two seconds while it is seen."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+from django_htmx.http import trigger_client_event
+from django_htmx.middleware import HtmxDetails
+
+from models_app import catalog
+from models_app.access import get_entry, staff_only
+from models_app.models import CatalogEntry
+from models_app.present import present
+from models_app.rows import models_region
+
+
+class HtmxHttpRequest(HttpRequest):
+    htmx: HtmxDetails
+
+
+@staff_only
+@require_GET
+def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
+    catalog.refresh()
+    context = {"present": present(_shown(entry_id))}
+    template = "models_app/_status.html" if request.htmx else "models_app/status.html"
+    return render(request, template, context)
+
+
+@staff_only
+@require_GET
+def now(request: HtmxHttpRequest) -> HttpResponse:
+    """The memory bar of the list, every two seconds. Rows that differ from what the page shows
+    (`seen`) make it ask for the list, which is far more."""
+    catalog.refresh()
+    region = models_region()
+    response = render(request, "models_app/_memory.html", {"region": region})
+    if request.GET.get("seen") != region.fingerprint:
+        return trigger_client_event(response, "models-changed")
+    return response
+
+
+def _shown(entry_id: UUID) -> CatalogEntry:
+    entry = get_entry(entry_id)
+    if entry.removed_at is not None:
+        raise Http404
+    return entry

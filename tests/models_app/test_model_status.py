@@ -1,0 +1,180 @@
+"""The page of one model: what it says is so, and soon."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import signal
+import uuid
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.test import Client
+from django.urls import reverse
+
+from inference.types import ChatMessage, GenerationRequest, SamplingParams
+from models_app import catalog, loading
+from models_app.engine import inference_client
+from models_app.models import CatalogEntry
+from tests.inference.gguf_files import File
+from tests.made_models import write_scripted_model
+from tests.models_app.conftest import wait_for
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("service")]
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def entry(folder) -> CatalogEntry:
+    write_scripted_model(folder / "owl.gguf", "The owl flies at night.", name="Owl")
+    catalog.scan()
+    return CatalogEntry.objects.get()
+
+
+def shown(client: Client, entry: CatalogEntry) -> str:
+    response = client.get(reverse("models:status", args=[entry.pk]), headers=HTMX)
+    assert response.status_code == 200
+    return html.unescape(response.content.decode()).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def fact(text: str, name: str) -> str:
+    found = re.search(rf"<dt>{name}</dt><dd>(.*?)</dd>", text, re.DOTALL)
+    assert found, name
+    return found[1]
+
+
+def become(entry: CatalogEntry, state: loading.LoadState) -> None:
+    wait_for(
+        lambda: loading.status_of(entry, loading.service_status()).state is state, what=str(state)
+    )
+
+
+def have_it_answer(entry: CatalogEntry) -> None:
+    request = GenerationRequest(
+        generation_id=uuid.uuid4().hex,
+        model=entry.spec,
+        messages=(ChatMessage("user", "Who flies?"),),
+        sampling=SamplingParams(temperature=0),
+    )
+
+    async def answer() -> None:
+        client = inference_client()
+        await client.generate(request)
+        async for _ in client.attach(request.generation_id):
+            pass
+
+    async_to_sync(answer)()
+
+
+def test_nobody_but_staff_sees_it(entry, staff, member):
+    for name in ("status", "benchmark"):
+        assert member.get(reverse(f"models:{name}", args=[entry.pk])).status_code == 403
+    assert member.get(reverse("models:now")).status_code == 403
+    assert Client().get(reverse("models:status", args=[entry.pk])).status_code == 302
+
+
+def test_an_unknown_model_and_a_deleted_one_are_not_found(entry, staff):
+    assert staff.get(reverse("models:status", args=[uuid.uuid4()])).status_code == 404
+
+    CatalogEntry.objects.update(removed_at="2026-01-01T00:00Z")
+
+    assert staff.get(reverse("models:status", args=[entry.pk])).status_code == 404
+
+
+def test_a_model_that_nobody_used_says_so(entry, staff):
+    text = shown(staff, entry)
+
+    assert 'data-state="unloaded"' in text
+    assert fact(text, "Last used") == "never"
+    assert fact(text, "Answers so far") == "0"
+    assert "tokens/s" not in fact(text, "Tokens written")
+    assert "Load</button>" in text
+
+
+def test_what_it_did_is_counted_and_stays_when_it_is_unloaded(entry, staff):
+    have_it_answer(entry)
+    text = shown(staff, entry)
+
+    assert 'data-state="ready"' in text
+    assert "CPU: " in text
+    assert "llama.cpp" in fact(text, "Engine")
+    assert re.search(r"now|\d+ s ago", fact(text, "Loaded"))
+    assert fact(text, "Answers so far") == "1"
+    assert re.match(r"\d+, [\d.,]+ tokens/s", fact(text, "Tokens written"))
+
+    loading.unload(entry)
+    become(entry, loading.LoadState.UNLOADED)
+    text = shown(staff, entry)
+
+    assert fact(text, "Answers so far") == "1"
+    assert "never" not in fact(text, "Last used")
+    assert "<dt>Device</dt>" not in text
+
+
+def test_a_killed_runner_is_told_with_its_cause_and_what_to_try(entry, staff):
+    loading.load(entry)
+    become(entry, loading.LoadState.READY)
+    status = loading.status_of(entry, loading.service_status()).status
+    assert status
+    os.kill(status.runner_pid, signal.SIGKILL)
+    become(entry, loading.LoadState.FAILED)
+
+    text = shown(staff, entry)
+
+    assert 'data-state="failed"' in text
+    assert "Out of memory" in text
+    assert "smaller quantisation" in text
+    assert "It failed once within the last minute" in text
+    assert "Retry</button>" in text
+
+
+def test_a_model_that_is_left_alone_offers_no_retry(folder, staff):
+    File().write(folder / "hollow.gguf")
+    catalog.scan()
+    hollow = CatalogEntry.objects.get()
+    for _ in range(4):
+        loading.load(hollow)
+        become(hollow, loading.LoadState.LOADING)
+        become(hollow, loading.LoadState.FAILED)
+
+    text = shown(staff, hollow)
+
+    assert "It failed 4 times within a minute" in text
+    assert "Retry</button>" not in text
+    assert "What its process printed" in text
+    loading.unload(hollow)
+
+
+def test_without_a_service_nothing_is_claimed(entry, staff, settings, tmp_path):
+    settings.INFERENCE_SOCKET = tmp_path / "nobody"
+
+    text = shown(staff, entry)
+
+    assert "does not answer" in text
+    assert "<dt>" not in text
+
+
+def test_the_list_is_asked_for_again_only_when_a_row_changed(entry, staff):
+    text = staff.get(reverse("models:list")).content.decode()
+    found = re.search(r'hx-get="(/models/now\?seen=\w+)"', text)
+    assert found
+
+    assert "HX-Trigger" not in staff.get(found[1], headers=HTMX).headers
+    loading.load(entry)
+    become(entry, loading.LoadState.READY)
+    answer = staff.get(found[1], headers=HTMX)
+
+    assert "models-changed" in answer["HX-Trigger"]
+    assert "Owl" in answer.content.decode()
+    loading.unload(entry)
+    become(entry, loading.LoadState.UNLOADED)
+
+
+def test_the_badge_stands_in_the_list(entry, staff):
+    loading.load(entry)
+    become(entry, loading.LoadState.READY)
+
+    assert '<li title="CPU">CPU</li>' in staff.get(reverse("models:list")).content.decode()
+    loading.unload(entry)
