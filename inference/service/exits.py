@@ -29,8 +29,9 @@ def load_crash(*, exit_code: int, log_tail: str) -> ModelLoadFailed:
     )
 
 
-def with_log(error: ErrorInfo, log_tail: str) -> ErrorInfo:
-    """What the runner itself said of a failed load, with what it printed before."""
+def load_error(said: ErrorInfo | None, *, exit_code: int, log_tail: str) -> ErrorInfo:
+    """What the runner itself said of its failed load, or what its end means; with what it printed."""
+    error = said or load_crash(exit_code=exit_code, log_tail=log_tail).info
     facts = {"log_tail": log_tail[-_TAIL_BYTES:], **error.facts}
     return msgspec.structs.replace(error, facts=facts)
 

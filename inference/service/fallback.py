@@ -16,6 +16,7 @@ from inference.types import ModelSpec
 
 # "Fewer" when all layers were tried: half of what common 7B and 8B models have.
 FEWER_GPU_LAYERS = 16
+NEVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,14 @@ def settings_of(spec: ModelSpec, settings: LoadSettings) -> LoadSettings:
     """The service's, but for what the model has of its own."""
     own = {name: getattr(spec, name) for name in OWN if getattr(spec, name) is not None}
     return msgspec.structs.replace(settings, **own)
+
+
+def idle_seconds_of(spec: ModelSpec | None, default: float) -> float:
+    """After how long without use it is unloaded. 0, in either: never."""
+    if spec is not None and spec.is_pinned:
+        return NEVER
+    own = spec.idle_unload_seconds if spec is not None else None
+    return (default if own is None else own) or NEVER
 
 
 def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:

@@ -6,6 +6,8 @@ getting on means that its engine takes steps while it has sequences to compute.
 
 from __future__ import annotations
 
+from inference.messages import Heartbeat, RunnerReport
+
 SILENCE_SECONDS = 15.0
 # A step is at most one chunk of a prompt, which takes long on a slow processor.
 STALL_SECONDS = 60.0
@@ -29,6 +31,11 @@ class RunnerHealth:
         assert self._loading_since is not None
         seconds, self._loading_since = now - self._loading_since, None
         return seconds
+
+    def note(self, now: float, report: RunnerReport) -> None:
+        self.heard(now)
+        if isinstance(report, Heartbeat):
+            self.stepped(now, report.num_steps)
 
     def heard(self, now: float) -> None:
         self._heard_at = now

@@ -156,8 +156,7 @@ class MemoryPlan:
         self._changed.set()
 
     async def _make_room(self, need: int) -> None:
-        clock = asyncio.get_running_loop().time
-        give_up_at = clock() + WAIT_LIMIT_SECONDS
+        give_up_at = self._clock() + WAIT_LIMIT_SECONDS
         asked: set[str] = set()
         try:
             while (choice := self._choose_now(need)) != Eviction("fits"):
@@ -167,7 +166,7 @@ class MemoryPlan:
                     raise _too_big(need, self._free(), pinned=self._pinned())
                 if choice.models and await self._evict(choice.models):
                     continue
-                if clock() >= give_up_at:
+                if self._clock() >= give_up_at:
                     raise _busy()
                 self._ask_to_make_way(need, asked)
                 await self._wait_for_change()

@@ -20,7 +20,6 @@ from collections.abc import Callable
 from inference.errors import ErrorInfo, ModelFileInvalid
 from inference.messages import (
     Emitted,
-    Heartbeat,
     Loaded,
     LoadFailed,
     LoadModel,
@@ -30,7 +29,7 @@ from inference.messages import (
 )
 from inference.service import exits, failures
 from inference.service.effects import Effects
-from inference.service.fallback import LoadChain, loads_alike
+from inference.service.fallback import NEVER, LoadChain, idle_seconds_of, loads_alike
 from inference.service.generation import Clock
 from inference.service.generation_queue import GenerationQueue
 from inference.service.health import RunnerHealth
@@ -55,8 +54,6 @@ from inference.service.turn import Turn
 from inference.types import ModelSpec, ModelState, ModelStatus
 
 logger = logging.getLogger(__name__)
-
-NEVER = float("inf")
 
 
 class ModelLife:
@@ -155,9 +152,12 @@ class ModelLife:
                 self._on_shut_down(message.answer)
             case TimePassed():
                 self._on_time()
-            case RunnerStarted(run=run) | RunnerReported(run=run) | RunnerEnded(run=run):
-                if run == self._run:
-                    self._on_runner(message)
+            case RunnerStarted() if message.run == self._run:
+                self._health = RunnerHealth(self._clock())
+            case RunnerReported() if message.run == self._run:
+                self._on_report(message.report)
+            case RunnerEnded() if message.run == self._run:
+                self._on_ended(message)
         self._advance()
 
     def _advance(self) -> None:
@@ -223,8 +223,8 @@ class ModelLife:
         if end.exit_code is None:
             self._fail_load(end.error or failures.not_started(), counts=False)
             return
-        crash = exits.load_crash(exit_code=end.exit_code, log_tail=end.log_tail)
-        error = exits.with_log(self._error or end.error or crash.info, end.log_tail)
+        said = self._error or end.error
+        error = exits.load_error(said, exit_code=end.exit_code, log_tail=end.log_tail)
         if error.code == ModelFileInvalid.code or not self._chain.has_next():
             self._fail_load(error, counts=True)
             return
@@ -244,17 +244,15 @@ class ModelLife:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
         self._queue.start_counting(self._is_loaded)
-        while self._may_start and self._is_loaded(self._queue.next_spec):
+        may_start = not self._makes_way
+        while may_start and self._queue.has_room and self._is_loaded(self._queue.next_spec):
             self._spec = self._queue.next_spec
             self._queue.start_next()
-        self._watch_steps()
+        if self._health is not None:
+            self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
         other = self._queue.next_spec or self._wanted
         if other and not self._is_loaded(other) and not self._queue.num_running:
             self._unload("other settings are wanted")
-
-    @property
-    def _may_start(self) -> bool:
-        return self._queue.has_room and not self._makes_way
 
     @property
     def _makes_way(self) -> bool:
@@ -311,18 +309,9 @@ class ModelLife:
 
     # -- the runner -----------------------------------------------------------------------------
 
-    def _on_runner(self, message: RunnerStarted | RunnerReported | RunnerEnded) -> None:
-        match message:
-            case RunnerStarted():
-                self._health = RunnerHealth(self._clock())
-            case RunnerReported(report=report):
-                self._on_report(report)
-            case RunnerEnded():
-                self._on_ended(message)
-
     def _on_report(self, report: RunnerReport) -> None:
         if self._health is not None:
-            self._health.heard(self._clock())
+            self._health.note(self._clock(), report)
         match report:
             case LoadProgress(fraction=fraction):
                 self._fraction = round(min(max(fraction, 0.0), 1.0), 2)
@@ -330,8 +319,6 @@ class ModelLife:
                 self._on_loaded(report)
             case LoadFailed(error=error) if self._is_loading_well:
                 self._end_load(error, at_once=False)
-            case Heartbeat(num_steps=num_steps) if self._health is not None:
-                self._health.stepped(self._clock(), num_steps)
             case Emitted():
                 self.last_used_at = self._clock()
                 self.tally.note(report)
@@ -377,7 +364,7 @@ class ModelLife:
             fault = fault or "did not stop a generation when told to"
         if fault:
             self._end_stuck(failures.stuck(fault))
-        elif not self.is_busy and now >= self.last_used_at + self._idle_seconds:
+        elif not self.is_busy and now >= self._idle_at:
             self._unload("idle")
 
     def _end_load(self, error: ErrorInfo, *, at_once: bool) -> None:
@@ -389,23 +376,15 @@ class ModelLife:
         self._queue.fail_running(error)
         self._unload(error.message, error=error)
 
-    def _watch_steps(self) -> None:
-        if self._health is not None:
-            self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
-
     @property
-    def _idle_seconds(self) -> float:
-        if self.is_pinned:
-            return NEVER
-        own = self._spec.idle_unload_seconds if self._spec else None
-        return (self._idle_unload_seconds if own is None else own) or NEVER
+    def _idle_at(self) -> float:
+        return self.last_used_at + idle_seconds_of(self._spec, self._idle_unload_seconds)
 
     def _deadline_of_run(self) -> float:
         if self._health is None or not (self._is_loading_well or self.state is ModelState.READY):
             return NEVER
         is_idle = self.state is ModelState.READY and not self.is_busy
-        idle_at = self.last_used_at + self._idle_seconds if is_idle else NEVER
-        return min(self._health.deadline(), idle_at)
+        return min(self._health.deadline(), self._idle_at if is_idle else NEVER)
 
     # -- state ----------------------------------------------------------------------------------
 

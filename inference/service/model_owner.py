@@ -17,9 +17,10 @@ import msgspec
 
 from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerCrashed
 from inference.messages import Loaded, LoadModel, LoadSettings, RunnerCommand
+from inference.service.fallback import NEVER
 from inference.service.generation import Clock
 from inference.service.memory_plan import MemoryPlan, MemoryUse, need_of
-from inference.service.model_life import NEVER, ModelLife
+from inference.service.model_life import ModelLife
 from inference.service.model_messages import (
     EvictRequested,
     MemoryWanted,

@@ -57,6 +57,7 @@ class InferenceService:
         self._memory = MemoryPlan(
             lambda: [owner for owner in self._owners.values() if owner.has_runner],
             has_gpu=has_gpu,
+            clock=self._clock,
         )
 
     def generate(self, request: Request) -> None:

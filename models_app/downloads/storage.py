@@ -140,13 +140,6 @@ def put_in_place(download: Download, files: list[DownloadFile]) -> None:
         _sync(place.parent)
 
 
-def write_all(descriptor: int, piece: bytes) -> None:
-    """One call may take less on a disk that fills up."""
-    view = memoryview(piece)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 def copy_whole(source: Path, place: Path) -> None:
     """Under a hidden name until it is all there and on the disk: nobody ever sees half of it. The name
     is the same each time, so that what a killed copy left is used again."""
@@ -159,6 +152,13 @@ def copy_whole(source: Path, place: Path) -> None:
         os.replace(part, place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_all(descriptor: int, piece: bytes) -> None:
+    """One call may take less on a disk that fills up."""
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def remove_parts(pk: UUID) -> None:

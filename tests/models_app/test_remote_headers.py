@@ -69,7 +69,7 @@ def test_the_header_of_a_family_is_read_once_and_kept(hub):
     first = read(hub)
     num_requests = num_file_requests(hub)
 
-    assert first["night"].num_kv_heads_of_all == 8
+    assert first["night"].num_kv_values == 8 * 16
     assert first["night"].vocabulary_size == 5000
     assert read(hub) == first == known_headers(shown(hub))
     assert num_file_requests(hub) == num_requests == 1
@@ -101,14 +101,14 @@ def test_a_header_that_another_version_wrote_is_read_again(hub):
     RemoteHeader.objects.update(facts='{"architecture": "llama"}')
 
     assert known_headers(shown(hub)) == {}
-    assert read(hub)["night"].num_kv_heads_of_all == 8
+    assert read(hub)["night"].num_kv_values == 8 * 16
 
 
 @pytest.mark.parametrize("fault", [evil.whole_instead_of_a_range, evil.slow(0.0001, piece=999)])
 def test_a_hub_that_answers_otherwise_but_truly_is_read(hub, fault):
     hub.always = fault
 
-    assert read(hub)["night"].num_kv_heads_of_all == 8
+    assert read(hub)["night"].num_kv_values == 8 * 16
 
 
 @pytest.mark.parametrize(
