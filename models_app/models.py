@@ -72,6 +72,7 @@ class CatalogEntry(models.Model):
     objects = CatalogEntryQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "model"
         ordering = ("is_guide", "name", "path")
         constraints = (
             models.UniqueConstraint(

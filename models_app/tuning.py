@@ -52,6 +52,9 @@ class ModelSettings(models.Model):
         null=True, blank=True, validators=between(1, 1_048_576)
     )
 
+    class Meta:
+        verbose_name = verbose_name_plural = "settings of models"
+
     def __str__(self) -> str:
         return f"settings of {self.entry}"
 
