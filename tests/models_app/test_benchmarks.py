@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from inference.types import ModelState, ModelStatus, ServiceStatus
 from models_app import catalog, loading
-from models_app.benchmarks import job, states
+from models_app.benchmarks import job, measuring, states
 from models_app.benchmarks.chart import HEIGHT, WIDTH, Point, chart_of
 from models_app.benchmarks.disturbance import Disturbance
 from models_app.benchmarks.record import Benchmark, BenchmarkState, PromptSpeed
@@ -177,6 +177,41 @@ def test_a_cancelled_one_stops_and_leaves_nothing_running(entry, monkeypatch):
     assert status.generations == ()
 
 
+def test_a_model_in_use_is_waited_for_and_then_left_alone(entry, monkeypatch):
+    monkeypatch.setattr(measuring, "PATIENCE_SECONDS", 0.2)
+    loading.load(entry)
+    become(entry, loading.LoadState.READY)
+    monkeypatch.setattr(measuring, "_is_in_use", lambda status: True)
+
+    benchmark = measured(entry)
+
+    assert benchmark.state == BenchmarkState.FAILED
+    assert benchmark.reason == "Owl is in use. Measure it when nobody waits for its answers."
+    assert loading.status_of(entry, loading.service_status()).state is loading.LoadState.READY
+    loading.unload(entry)
+
+
+def test_the_next_one_waits_until_a_cancelled_one_has_let_go(entry, monkeypatch):
+    """And is then taken up by whoever was at it."""
+    seen: list[bool] = []
+    measure = job._measure
+
+    def meanwhile(benchmark: Benchmark) -> None:
+        states.cancel(benchmark.pk)
+        states.request(entry)
+        seen.append(job.run_next("another thread"))
+        measure(benchmark)
+
+    states.request(entry)
+    monkeypatch.setattr(job, "_measure", meanwhile)
+    assert job.run_next("test")
+    monkeypatch.setattr(job, "_measure", measure)
+
+    assert seen == [False]
+    assert job.run_next("test")
+    assert Benchmark.objects.done().count() == 1
+
+
 # -- what else went on ------------------------------------------------------------------------------
 
 
@@ -221,8 +256,6 @@ def test_other_programs_are_noticed_by_the_time_of_the_processors(monkeypatch):
 
 
 def test_an_answer_given_meanwhile_is_told(entry, monkeypatch):
-    from models_app.benchmarks import measuring
-
     look = Disturbance.look
 
     def with_an_answer(self: Disturbance, status: ServiceStatus, **facts: Any) -> None:

@@ -48,7 +48,7 @@ def test_it_counts_them_and_their_bytes_together(staff, folder):
     shown = text(staff)
 
     assert TRAY in shown
-    assert ">3<" in shown
+    assert "</span>3 " in shown
     assert "15 %" in shown
     assert "every 3s" in shown
 
@@ -56,6 +56,7 @@ def test_it_counts_them_and_their_bytes_together(staff, folder):
 def test_it_never_says_100_and_says_nothing_of_an_unknown_size(staff, folder):
     under_way("Q4")
     assert " %</span>" not in text(staff)
+    assert "</span>1</span>" in text(staff)
 
     Download.objects.update(done_bytes=100, total_bytes=100)
     assert "99 %" in text(staff)
