@@ -23,9 +23,7 @@ _ADVICE = {
         "Unload another model, give this one a smaller context window or a smaller type of KV "
         "cache, or take a smaller quantisation.",
     ),
-    Cause.BAD_FILE: Advice(
-        "Bad file", "The file is not whole, or is no model. Copy or download it again."
-    ),
+    Cause.BAD_FILE: Advice("Bad file", "It is not whole, or no model. Copy or download it again."),
     Cause.UNSUPPORTED: Advice(
         "Not supported", "Update Minerva, or take another file of this model."
     ),
@@ -44,7 +42,7 @@ _ADVICE = {
         "No progress",
         "The machine may have been asleep or out of memory. Try again when it is less busy.",
     ),
-    Cause.OTHER: Advice("Failed", "Try again. The log may say more."),
+    Cause.OTHER: Advice("Failed", "Try again, and look at what its process printed."),
 }
 
 

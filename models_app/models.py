@@ -93,6 +93,7 @@ class CatalogEntry(models.Model):
     objects = CatalogEntryQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "model"
         ordering = ("is_guide", "name", "path")
         constraints = (
             models.UniqueConstraint(

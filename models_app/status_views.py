@@ -24,7 +24,8 @@ class HtmxHttpRequest(HttpRequest):
 @staff_only
 @require_GET
 def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
-    catalog.refresh()
+    if not request.htmx:
+        catalog.refresh()
     context = {"present": present(_shown(entry_id))}
     template = "models_app/_status.html" if request.htmx else "models_app/status.html"
     return render(request, template, context)
@@ -34,8 +35,7 @@ def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 @require_GET
 def now(request: HtmxHttpRequest) -> HttpResponse:
     """The memory bar of the list, every two seconds. Rows that differ from what the page shows
-    (`seen`) make it ask for the list, which is far more."""
-    catalog.refresh()
+    (`seen`) make it ask for the list, which is far more. Folders are left to the worker's looks."""
     region = models_region()
     response = render(request, "models_app/_memory.html", {"region": region})
     if request.GET.get("seen") != region.fingerprint:

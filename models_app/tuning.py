@@ -61,6 +61,9 @@ class ModelSettings(AnswerSettings):
     aliases = models.TextField(blank=True, validators=[check_aliases])
     is_api_default = models.BooleanField(default=False)
 
+    class Meta:
+        verbose_name = verbose_name_plural = "settings of models"
+
     def __str__(self) -> str:
         return f"settings of {self.entry}"
 

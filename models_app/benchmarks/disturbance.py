@@ -47,7 +47,7 @@ class Disturbance:
             return
         share = self._began.share_of_others()
         if share > NOTABLE_SHARE:
-            self._note(f"Other programs took {share:.0%} of the processors.")
+            self._note(f"Other programs took {100 * share:.0f} % of the processors.")
 
     def _note(self, sentence: str) -> None:
         self._noticed.setdefault(sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import msgspec
 from asgiref.sync import async_to_sync, sync_to_async
@@ -23,12 +24,27 @@ from models_app.models import CatalogEntry, Download
 
 logger = logging.getLogger(__name__)
 
+_measuring = threading.Lock()
+
 # Of a spec, what has nothing to do with speed.
 NO_SETTINGS = {"model_id", "name", "path", "chat_template", "idle_unload_seconds", "is_pinned"}
 
 
 def run_next(owner: str) -> bool:
-    """Measure the oldest that waits, to its end. False: there was none, or one is being measured."""
+    """Measure the oldest that waits, to its end. False: there was none, or one is being measured.
+
+    One that was cancelled is over for everybody else before it has let go of its model; so the next one
+    of this process waits for that, and whoever is at it takes the next one up.
+    """
+    if not _measuring.acquire(blocking=False):
+        return False
+    try:
+        return _run_next(owner)
+    finally:
+        _measuring.release()
+
+
+def _run_next(owner: str) -> bool:
     benchmark = states.claim(owner)
     if benchmark is None:
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,8 @@ from models_app.benchmarks.requests import Asking
 LOOK_SECONDS = 0.5
 POLL_SECONDS = 0.1
 LEAVE_TRIES = 30
+# How long somebody's answer, or a load that was begun, is waited for.
+PATIENCE_SECONDS = 10.0
 # How the way is divided: what a step begins at.
 LOADED_AT, READ_AT = 0.3, 0.7
 
@@ -131,16 +134,16 @@ class Measuring:
     # -- loading --------------------------------------------------------------------------------
 
     async def _unload(self) -> bool:
-        """Whether it was loaded. Raises InvalidRequest while it is in use."""
+        """Whether it was loaded. Raises InvalidRequest when it stays in use."""
         before = await self._status()
-        if before is not None and before.state is ModelState.LOADING:
-            raise _in_use(self._spec)
-        self._at("Unloading it", 0.0)
+        give_up_at = time.monotonic() + PATIENCE_SECONDS
         while (now := await self._status()) is not None:
-            if now.num_running or now.num_waiting:
+            if not _is_in_use(now):
+                # A failure is forgotten by this, too.
+                await self._client.unload(self._spec.model_id, if_idle=True)
+            elif time.monotonic() > give_up_at:
                 raise _in_use(self._spec)
-            # A failure is forgotten by this, too.
-            await self._client.unload(self._spec.model_id, if_idle=True)
+            self._at("Waiting until nobody uses it", 0.0)
             await asyncio.sleep(POLL_SECONDS)
         return before is not None and before.state is ModelState.READY
 
@@ -178,6 +181,10 @@ class Measuring:
 
 def _of(service: ServiceStatus, model_id: str) -> ModelStatus | None:
     return next((one for one in service.models if one.model_id == model_id), None)
+
+
+def _is_in_use(status: ModelStatus) -> bool:
+    return status.state is ModelState.LOADING or bool(status.num_running or status.num_waiting)
 
 
 def _in_use(spec: ModelSpec) -> InvalidRequest:

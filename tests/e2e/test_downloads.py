@@ -58,6 +58,8 @@ def test_a_model_is_found_downloaded_through_everything_and_chatted_with(
 
     row = page.locator(".download")
     wait_for(lambda: percent(page) > 5, what="some progress")
+    elsewhere = signed_in(product, "/")
+    expect(elsewhere.locator("#downloads-tray")).to_be_visible()
     row.get_by_role("button", name="Pause").click()
     expect(row.get_by_text("Paused")).to_be_visible()
     page.reload()
@@ -72,6 +74,7 @@ def test_a_model_is_found_downloaded_through_everything_and_chatted_with(
     assert first_byte >= 0.49 * size
 
     expect(row.get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
+    expect(elsewhere.locator("#downloads-tray")).to_have_count(0)
     placed = product.models_dir / REPOSITORY / FILE
     assert placed.read_bytes() == hub.made[REPOSITORY].files[FILE]
     row.get_by_role("link", name="My models").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Iterator
 from io import StringIO
@@ -13,6 +14,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from models_app import catalog
+from models_app.benchmarks import following as measuring
+from models_app.benchmarks.record import Benchmark, BenchmarkState
 from models_app.downloads import following, states
 from models_app.models import CatalogEntry, Download, DownloadState
 from tests.inference.gguf_files import File
@@ -201,3 +204,39 @@ def test_a_name_of_none_or_of_several_is_refused(write):
     with pytest.raises(CommandError, match="Several"):
         models("rm", "Same")
     assert CatalogEntry.objects.usable().count() == 2
+
+
+def test_bench_measures_and_prints_the_figures(folder):
+    write_scripted_model(folder / "hello.gguf", "Hello. " * 40, name="Hello 1M")
+
+    text = models("bench", "Hello 1M")
+
+    for name in ("loading", "reading 1", "first token", "writing", "memory", "device"):
+        assert name in text
+    assert re.search(r"writing +[\d.,]+ tokens/s", text)
+    assert Benchmark.objects.get().state == BenchmarkState.DONE
+
+
+def test_an_interrupted_bench_is_cancelled(folder, monkeypatch):
+    write_scripted_model(folder / "hello.gguf", "Hello.", name="Hello 1M")
+
+    def interrupted(benchmark: Benchmark) -> Iterator[Benchmark]:
+        yield benchmark
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measuring, "follow", interrupted)
+    with pytest.raises(CommandError, match="Cancelled"):
+        models("bench", "Hello 1M")
+
+    assert Benchmark.objects.get().state == BenchmarkState.CANCELLED
+
+
+def test_bench_of_what_cannot_be_loaded_ends_with_the_reason(folder):
+    (folder / "broken.gguf").write_bytes(b"nothing")
+    File().write(folder / "hollow.gguf")
+
+    with pytest.raises(CommandError, match="GGUF"):
+        models("bench", "broken")
+    with pytest.raises(CommandError):
+        models("bench", "hollow")
+    assert Benchmark.objects.get().state == BenchmarkState.FAILED

@@ -503,3 +503,78 @@ async def test_stop_ends_embeddings(service, endless):
     assert isinstance(end := events[-1], Finished)
     assert end.reason is FinishReason.CANCELLED
     assert sum(isinstance(event, Embedding) for event in events) < 100
+
+
+# -- what an administrator looks at -----------------------------------------------------------------
+
+
+async def test_details_tell_what_a_model_did_also_when_it_is_unloaded(service, scripted):
+    before = time.time()
+    events = await service.complete(scripted)
+    details = await service.client.details(scripted.stem)
+    status = details.status
+
+    assert status.engine.startswith("llama.cpp")
+    assert (status.num_gpu_layers, status.num_layers) == (0, 2)
+    assert before <= status.loaded_at <= status.last_used_at <= time.time()
+    assert status.num_answers == 1
+    assert status.completion_tokens == events[-1].usage.completion_tokens
+    assert status.prompt_tokens == events[-1].usage.prompt_tokens
+    assert status.prompt_rate > 0
+    assert status.decode_rate > 0
+
+    await service.client.unload(scripted.stem)
+    while (await service.status_of(scripted)) is not None:
+        await asyncio.sleep(0.01)
+    after = (await service.client.details(scripted.stem)).status
+    assert after.state is ModelState.UNLOADED
+    assert (after.loaded_at, after.engine) == (0.0, "")
+    assert after.completion_tokens == status.completion_tokens
+    assert after.last_used_at == pytest.approx(status.last_used_at, abs=0.1)
+
+
+async def test_details_of_a_model_that_was_never_asked_for_are_empty(service):
+    details = await service.client.details("unheard-of")
+
+    assert details.status.state is ModelState.UNLOADED
+    assert (details.log_tail, details.num_failures, details.closed_seconds) == ("", 0, 0.0)
+
+
+async def test_tokens_are_counted_while_they_are_written(service, endless):
+    name = await service.start(endless)
+    await service.until_it_writes(name, num_deltas=20)
+
+    status = (await service.client.details(endless.stem)).status
+
+    assert status.completion_tokens >= 20
+    assert status.num_answers == 0
+    await service.client.stop(name)
+
+
+async def test_the_log_of_a_failed_runner_stays_with_its_count(service, tmp_path):
+    broken = tmp_path / "broken.gguf"
+    write_random_model(broken)
+    broken.write_bytes(broken.read_bytes()[:-100_000] + bytes(100_000 - 50_000))
+    await service.client.load(spec_of(broken))
+    while (status := await service.status_of(broken)) is None or not status.error:
+        await asyncio.sleep(0.01)
+
+    details = await service.client.details(broken.stem)
+
+    assert details.num_failures == 1
+    assert details.closed_seconds == 0.0
+    assert details.status.error is not None
+
+
+async def test_an_unload_for_idle_models_lets_a_busy_one_be(service, endless):
+    name = await service.start(endless)
+    await service.until_it_writes(name)
+
+    await service.client.unload(endless.stem, if_idle=True)
+    await service.until_it_writes(name, num_deltas=30)
+    await service.client.stop(name)
+    await service.read(name)
+    await service.client.unload(endless.stem, if_idle=True)
+
+    while (await service.status_of(endless)) is not None:
+        await asyncio.sleep(0.01)

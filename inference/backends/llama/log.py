@@ -42,6 +42,11 @@ REASONS: tuple[tuple[str, Cause, str], ...] = (
         "lower the context window.",
     ),
     (
+        r"key not found in model: ([\w.-]{1,80})",
+        Cause.BAD_FILE,
+        "The model's file lacks “{0}”, which llama.cpp has to know. Take another file of this model.",
+    ),
+    (
         r"not within the file bounds|wrong number of tensors|missing tensor|corrupted",
         Cause.BAD_FILE,
         "The model's file is damaged or incomplete. Copy or download it again.",

@@ -635,3 +635,25 @@ def test_it_goes_on_as_soon_as_its_memory_is_no_longer_wanted():
     world.tell(MemoryWanted(is_wanted=False))
 
     assert world.started == ["runs", "waits"]
+
+
+def test_an_unload_for_idle_models_lets_a_busy_one_be():
+    world = ready_world()
+    world.submit("g")
+    world.tell(UnloadRequested(if_idle=True))
+    assert world.taken_down == []
+    world.emit("g", DONE)
+    world.tell(UnloadRequested(if_idle=True))
+
+    assert world.taken_down == [(1, False)]
+
+
+def test_what_the_runner_did_is_counted_through_its_end():
+    world = ready_world()
+    world.submit("g")
+    world.emit("g", Delta("x", 3))
+    assert world.life.tally.loaded_at == world.clock.now
+    world.end_run(-9)
+
+    assert world.life.tally.loaded_at is None
+    assert world.life.tally.completion_tokens == 3

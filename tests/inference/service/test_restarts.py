@@ -33,3 +33,11 @@ def test_a_reset_opens_at_once():
     limit.reset()
 
     assert limit.seconds_closed(4) == 0
+
+
+def test_failures_count_for_a_minute():
+    limit = RestartLimit()
+    for at in (0.0, 10.0, 59.0):
+        limit.note_failure(at)
+
+    assert [limit.num_failures(at) for at in (59.0, 65.0, 119.0, 120.0)] == [3, 2, 1, 0]
