@@ -40,7 +40,7 @@ def test_a_full_queue_refuses_with_its_length():
 def test_those_that_run_do_not_fill_the_queue():
     known = Generations(clock=FakeClock())
     for number in range(MAX_WAITING):
-        admit(known, str(number)).has_started = True
+        admit(known, str(number)).started_at = 1.0
 
     admit(known, "one more")
 
