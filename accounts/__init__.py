@@ -1,1 +1,1 @@
-"""People: the first administrator, signing in and out."""
+"""People: invitations, roles, groups, sessions, what each used and may use."""

@@ -98,6 +98,11 @@ def test_the_wait_is_told_within_half_of_it_in_the_median(num_places):
     assert statistics.median(errors) < 0.5
 
 
+def start_all(queue: GenerationQueue) -> None:
+    while queue.has_room:
+        queue.start_next()
+
+
 def test_nobody_has_more_running_than_one_may():
     sent: list[str] = []
     queue = GenerationQueue(
@@ -108,11 +113,9 @@ def test_nobody_has_more_running_than_one_may():
     )
     for name in ("ada 1", "ada 2", "ada 3", "grace 1"):
         queue.add(Generation(request_of(name, user=name.split()[0]), clock=FakeClock()))
-    while queue.has_room:
-        queue.start_next()
+    start_all(queue)
 
     assert sorted(sent) == ["ada 1", "ada 2", "grace 1"]
     queue.record(Emitted("ada 1", DONE))
-    while queue.has_room:
-        queue.start_next()
+    start_all(queue)
     assert sent[-1] == "ada 3"
