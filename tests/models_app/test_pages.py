@@ -299,7 +299,8 @@ def test_the_number_of_queries_does_not_grow_with_the_list(folder, staff):
             assert page(staff).count("data-entry") >= upto
         counts.append(len(queries))
 
-    assert counts[0] == counts[1] <= 11
+    # One of them for the downloads that every page shows.
+    assert counts[0] == counts[1] <= 12
 
 
 # -- loading ----------------------------------------------------------------------------------------
