@@ -7,11 +7,17 @@ from django.urls import reverse
 
 from models_app import placement
 from models_app.grants import GrantForm
+from models_app.models import CatalogEntry
 
 register = template.Library()
 
 register.filter("placement", placement.badge)
-register.simple_tag(GrantForm, name="grant_form")
+
+
+@register.simple_tag
+def grant_form(entry: CatalogEntry) -> GrantForm:
+    """Which groups may use this model."""
+    return GrantForm(entry)
 
 
 @register.filter

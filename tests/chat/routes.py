@@ -37,6 +37,9 @@ ROWS: dict[str, Row] = {
     "profile/sessions/<str:public_id>/end": Row("people", "POST", missing=True),
     "profile/sign-out": Row("people", "POST"),
     "usage/": Row("people"),
+    "account/keys/": Row("people", "GET POST"),
+    "account/keys/<uuid:key_id>/revoke/": Row("people", "POST", missing=True),
+    "account/api/": Row("people"),
     "": Row("people"),
     "chats/": Row("people"),
     "chats/waiting/": Row("people"),
@@ -116,7 +119,7 @@ SOCKET_ROWS: dict[str, dict[str, Audience]] = {
 }
 
 # Routes of a key, not of a session: their matrix is the API's own.
-API_PREFIXES = ("v1/", "tokenize", "detokenize", "metrics")
+API_PREFIXES = ("v1/", "tokenize", "detokenize", "metrics", "openapi.json")
 # Django's admin has tests of its own, over all its pages.
 ELSEWHERE = (*API_PREFIXES, "admin/")
 

@@ -6,10 +6,13 @@ import pytest
 
 from models_app.models import CatalogEntry
 from models_app.naming import api_names, resolve
+from models_app.tuning import ModelSettings
 
 
-def entry(number: int, name: str, quantization: str = "") -> CatalogEntry:
-    return CatalogEntry(pk=UUID(int=number), name=name, quantization=quantization)
+def entry(number: int, name: str, quantization: str = "", *, aliases: str = "") -> CatalogEntry:
+    entry = CatalogEntry(pk=UUID(int=number), name=name, quantization=quantization)
+    entry.own = ModelSettings(entry=entry, aliases=aliases)
+    return entry
 
 
 def test_a_name_of_its_own_is_enough():
@@ -46,3 +49,10 @@ def test_a_model_is_found_by_name_in_any_case_and_by_id(name):
 )
 def test_what_is_no_model_is_none(name):
     assert resolve(name, [entry(1, "Night")]) is None
+
+
+def test_another_name_means_the_same_model_unless_a_model_is_called_that():
+    one, other = entry(1, "Night", aliases="gpt-4o\nDay"), entry(2, "Day")
+
+    assert resolve("GPT-4O", [one, other]) == one
+    assert resolve("day", [one, other]) == other
