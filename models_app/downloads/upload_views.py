@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from models_app.access import staff_only
-from models_app.downloads import uploads
+from models_app.downloads import storage, uploads
 from models_app.downloads.uploads import OtherOffset, Refused
 from models_app.models import Download
 from models_app.tasks import run_downloads
@@ -48,7 +48,7 @@ def begin(request: HttpRequest) -> JsonResponse:
     except OSError as error:
         return _disk_refusal(error)
     address = reverse("models:append_upload", args=[download.pk])
-    have = uploads.storage.uploaded_size(download.pk)
+    have = storage.uploaded_size(download.pk)
     return _state(download, have, address=address, chunk=uploads.MAX_CHUNK)
 
 

@@ -332,7 +332,7 @@ def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub, monkeypatch
 
 
 def test_a_disk_that_fills_up_keeps_what_came(hub, monkeypatch):
-    write = transfer.write_all
+    write = storage.write_all
     written = 0
 
     def fills_up(descriptor: int, piece: bytes) -> None:
