@@ -195,20 +195,31 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+PAGES = {
+    "discover": "",
+    "found": "?q=owls",
+    "repository": f"{NIGHT}/",
+    "gated": "owls/Gated-7B-GGUF/",
+    "mlx": "owls/Fast-4B-4bit/",
+}
+
+
 @each_look
-@pytest.mark.parametrize(
-    ("name", "path"),
-    [
-        ("discover", "/models/discover/"),
-        ("found", "/models/discover/?q=owls"),
-        ("repository", f"/models/discover/{NIGHT}/"),
-        ("gated", "/models/discover/owls/Gated-7B-GGUF/"),
-        ("mlx", "/models/discover/owls/Fast-4B-4bit/"),
-        ("downloads", "/models/downloads/"),
-    ],
-)
-def test_pages_of_the_hub_look_finished(product_with_hub, signed_in, look, name, path, request):
-    page = signed_in(product_with_hub, path, **look)
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_of_the_hub_look_finished(product_with_hub, signed_in, look, name, request):
+    page = signed_in(product_with_hub, f"/models/discover/{PAGES[name]}", **look)
     page.wait_for_load_state("networkidle")
 
     check_look(page, name, request)
+
+
+@each_look
+def test_an_upload_under_way_looks_finished(product_with_hub, signed_in, model, look, request):
+    other = model.with_name(f"{request.node.callspec.id}.gguf")
+    other.write_bytes(model.read_bytes())
+    page = signed_in(product_with_hub, "/models/downloads/", **look)
+    slow_pieces(page)
+    page.locator("input[type=file]").set_input_files(other)
+    wait_for(lambda: percent(page) > 10, what="some of it")
+
+    check_look(page, "upload", request)
