@@ -58,13 +58,19 @@ class Room:
 
 @dataclass(frozen=True)
 class Fit:
+    """`num_layers` 0: not known. The output counts as one more."""
+
     word: FitWord
     memory: MemoryEstimate
     room: int
     context: int
+    num_layers: int = 0
 
     @property
     def label(self) -> str:
+        if self.word is FitWord.PARTLY_GPU and self.num_layers:
+            in_gpu = self.num_layers * self.room // self.memory.total
+            return f"{LABELS[self.word]}: {in_gpu} of {self.num_layers} layers"
         return LABELS[self.word]
 
     @property
@@ -106,7 +112,8 @@ def fit_of_header(
     context = min(context, header.context_length or context)
     whole = replace(header, size=weights)
     found = estimate(whole, context_window=context, kv_cache_type=kv_cache_type)
-    return _fit(replace(found, projector=projector), context, room)
+    fit = _fit(replace(found, projector=projector), context, room)
+    return replace(fit, num_layers=header.block_count + 1)
 
 
 def most_parameters(room: Room) -> int:

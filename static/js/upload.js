@@ -13,6 +13,7 @@ const checksum = zone.querySelector("#upload-sha256");
 const waiting = [];
 let isBusy = false;
 
+zone.querySelector("[data-upload-scriptless]").hidden = true;
 zone.querySelector("[data-upload-ready]").hidden = false;
 zone.querySelector("[data-upload-choose]").addEventListener("click", () => input.click());
 input.addEventListener("change", () => {

@@ -103,11 +103,14 @@ Contexts = Callable[..., BrowserContext]
 
 @pytest.fixture
 def signed_in(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens a page as the administrator of a product; any problem the browser reports fails."""
+    """Opens a page as the administrator of a product; any problem the browser reports fails, but for
+    answers of a status that the test `expects`."""
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    def open_page(product: Product, path: str = "/", **options: Any) -> Page:
+    def open_page(
+        product: Product, path: str = "/", *, expects: int | None = None, **options: Any
+    ) -> Page:
         context = browser.new_context(
             storage_state=product.storage_state, base_url=product.url, **options
         )
@@ -115,7 +118,7 @@ def signed_in(browser: Browser) -> Iterator[Callable[..., Page]]:
         context.set_default_timeout(20_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complain(complaints, line))
+        page.on("console", lambda line: complain(complaints, line, expects))
         page.goto(path)
         return page
 
@@ -125,7 +128,7 @@ def signed_in(browser: Browser) -> Iterator[Callable[..., Page]]:
     assert not complaints, complaints
 
 
-def complain(complaints: list[str], line: Any) -> None:
+def complain(complaints: list[str], line: Any, expects: int | None = None) -> None:
     """A lost connection is what some tests cause; everything else in the console is a fault.
 
     hx-ws prints the event of a socket's failure as it is, and htmx that of a request's.
@@ -137,5 +140,7 @@ def complain(complaints: list[str], line: Any) -> None:
         "htmx:sendError",
         "htmx:afterRequest",
     )
+    if f"responded with a status of {expects} " in line.text:
+        return
     if line.type == "error" and not any(words in line.text for words in lost_connection):
         complaints.append(line.text)

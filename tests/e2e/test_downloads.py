@@ -112,8 +112,10 @@ def test_cancel_asks_first_and_removes_what_came(product_with_hub, hub, signed_i
 
 
 def test_a_hub_that_fails_says_so_and_retry_goes_on(product_with_hub, hub, signed_in):
-    hub.faults.extend([evil.cut(300_000), evil.gone])
     page = signed_in(product_with_hub, f"/models/discover/{REPOSITORY}/")
+    expect(page.get_by_text("those that the file itself gives")).to_be_visible(timeout=30_000)
+    expect(page.locator(".model-card .answer")).to_be_visible()
+    hub.faults.extend([evil.cut(300_000), evil.gone])
     page.get_by_role("button", name="Download Q4_K_M").click()
     row = page.locator(".download")
     expect(row.get_by_text("Failed")).to_be_visible(timeout=30_000)

@@ -112,7 +112,10 @@ def weight(page: str) -> dict[str, int]:
     return sizes
 
 
-@pytest.mark.parametrize("path", ["/", "/models/", "/styleguide/", "/nowhere/"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/models/", "/models/discover/", "/models/downloads/", "/styleguide/", "/nowhere/"],
+)
 def test_nothing_is_inline_on_pages_of_staff(staff: Client, path: str) -> None:
     assert_nothing_inline(staff.get(path).content.decode())
 
@@ -129,7 +132,7 @@ def test_nothing_is_inline_on_error_pages(status: int) -> None:
     assert_nothing_inline(error_page(status))
 
 
-@pytest.mark.parametrize("path", ["/", "/models/"])
+@pytest.mark.parametrize("path", ["/", "/models/", "/models/discover/", "/models/downloads/"])
 def test_page_and_all_it_loads_weigh_at_most_200_kb(staff: Client, path: str) -> None:
     sizes = weight(staff.get(path).content.decode())
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from models_app.fit import Room, fit_of_header
 from models_app.hub import files, headers
 from models_app.hub.client import Hub
 from models_app.hub.headers import Unread, family_of, known_headers, read_headers
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.django_db
 NAME = "owls/Night-1B-GGUF"
 PAGE = f"/models/discover/{NAME}/"
 HTMX = {"HX-Request": "true"}
+GB = 10**9
 WORDS = array_pair("tokenizer.ggml.tokens", STRING, 5000, text("word" * 25) * 5000)
 # Of the LLAMA header: 2 layers of 4 heads, which keep 8 + 8 numbers of two bytes.
 BYTES_A_TOKEN = 2 * 4 * 16 * 2
@@ -171,6 +173,27 @@ def test_a_gated_file_says_so(hub):
 )
 def test_files_that_differ_in_their_quantisation_are_a_family(name, family):
     assert family_of(Variant("x", (HubFile(name, 1, ""),))) == family
+
+
+@pytest.mark.parametrize(
+    ("gpu", "label"),
+    [
+        (0, "Runs on the CPU"),
+        (1 * GB, "Partly in the GPU: 1 of 3 layers"),
+        (2 * GB, "Partly in the GPU: 2 of 3 layers"),
+        (9 * GB, "Fits in the GPU"),
+    ],
+)
+def test_how_much_of_it_a_gpu_takes_is_told_in_layers(hub, gpu, label):
+    room = Room(16 * GB, gpu=gpu)
+    header = read(hub)["night"]
+
+    fit = fit_of_header(
+        header, weights=2 * GB, context=2048, kv_cache_type="f16", projector=GB // 2, room=room
+    )
+
+    assert fit.label == label
+    assert fit.memory.total > 2.5 * GB
 
 
 # -- the page --------------------------------------------------------------------------------------

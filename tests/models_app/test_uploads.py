@@ -48,7 +48,7 @@ def begin(client: Client, **facts: object) -> Any:
     return client.post(BEGIN, given | facts)
 
 
-def send(client: Client, address: str, offset: int, chunk: bytes) -> Any:
+def send(client: Client, address: str, offset: int | str, chunk: bytes) -> Any:
     return client.post(f"{address}?offset={offset}", chunk, content_type="application/octet-stream")
 
 
