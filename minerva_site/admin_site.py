@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
@@ -21,7 +20,7 @@ class MinervaAdminSite(AdminSite):
     index_title = "What is in the database"
     site_url = "/"
 
-    def admin_view(self, view: Any, cacheable: bool = False) -> Callable[..., Any]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         checked = super().admin_view(view, cacheable)
 
         def for_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -34,7 +33,7 @@ class MinervaAdminSite(AdminSite):
     def get_urls(self) -> list[Any]:
         found = super().get_urls()
         for one in found:
-            callback = getattr(one, "callback", None)
+            callback: Any = getattr(one, "callback", None)
             if hasattr(callback, "login_url"):
                 callback.login_url = None  # the middleware's own way, without a detour
         return found
@@ -43,9 +42,9 @@ class MinervaAdminSite(AdminSite):
         """Django's own form is not used: the middleware asks for Minerva's before this is called."""
         return redirect("admin:index")
 
-    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return sign_out(request)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Accounts have pages of their own."""
         raise Http404
