@@ -63,9 +63,10 @@ class LimitedChannel(HTTPChannel):
     _num_unsent = 0
 
     def pauseProducing(self) -> None:
-        """The client takes no more for now."""
+        """The client takes no more for now. Said with every write until it does again."""
         super().pauseProducing()
-        self._full_since, self._num_unsent = time.monotonic(), 0
+        if self._full_since is None:
+            self._full_since, self._num_unsent = time.monotonic(), 0
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
