@@ -32,7 +32,6 @@ from twisted.web.http import HTTPChannel
 
 from minerva_site.limits import (
     API_PATHS,
-    DISCARD_LIMIT,
     DISCARD_SECONDS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
@@ -45,6 +44,7 @@ from minerva_site.limits import (
     WATCHDOG_SECONDS,
     WEBSOCKET_MESSAGE_LIMIT,
     body_limit,
+    discard_limit,
     first_byte_seconds,
 )
 
@@ -106,7 +106,7 @@ class LimitedChannel(HTTPChannel):
             super().dataReceived(data)
             return
         self._num_discarded += len(data)
-        if self._num_discarded > DISCARD_LIMIT:
+        if self._num_discarded > discard_limit(self.requested_path()):
             self.transport.abortConnection()
 
     def allContentReceived(self) -> None:
