@@ -18,6 +18,8 @@ WEBSOCKET_MESSAGE_LIMIT = 64 * KIB
 FIRST_BYTE_SECONDS = 60
 API_FIRST_BYTE_SECONDS = 1800
 DISCARD_LIMIT = 1024 * KIB
+# Programs send all of a body before they look: those that send far too much get to read so.
+API_DISCARD_LIMIT = 40 * 1024 * KIB
 DISCARD_SECONDS = 2
 MAX_UNSENT_BYTES = 8192 * KIB
 STUCK_SECONDS = 30
@@ -34,6 +36,11 @@ API_PATHS = (b"/v1/", b"/tokenize", b"/detokenize")
 def first_byte_seconds(path: bytes) -> float:
     """How long an answer may take to begin: a program may wait for one that is whole."""
     return API_FIRST_BYTE_SECONDS if path.startswith(API_PATHS) else FIRST_BYTE_SECONDS
+
+
+def discard_limit(path: bytes) -> int:
+    """Bytes that are read and thrown away after a refusal."""
+    return API_DISCARD_LIMIT if path.startswith(API_PATHS) else DISCARD_LIMIT
 
 
 def body_limit(path: bytes) -> int:

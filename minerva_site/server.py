@@ -34,7 +34,6 @@ from twisted.web.http import HTTPChannel
 from minerva_site.certificate import CertificateFiles
 from minerva_site.limits import (
     API_PATHS,
-    DISCARD_LIMIT,
     DISCARD_SECONDS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_OF_ADDRESS,
@@ -47,6 +46,7 @@ from minerva_site.limits import (
     WATCHDOG_SECONDS,
     WEBSOCKET_MESSAGE_LIMIT,
     body_limit,
+    discard_limit,
     first_byte_seconds,
 )
 
@@ -65,9 +65,10 @@ class LimitedChannel(HTTPChannel):
     _num_unsent = 0
 
     def pauseProducing(self) -> None:
-        """The client takes no more for now."""
+        """The client takes no more for now. Said with every write until it does again."""
         super().pauseProducing()
-        self._full_since, self._num_unsent = time.monotonic(), 0
+        if self._full_since is None:
+            self._full_since, self._num_unsent = time.monotonic(), 0
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
@@ -107,7 +108,7 @@ class LimitedChannel(HTTPChannel):
             super().dataReceived(data)
             return
         self._num_discarded += len(data)
-        if self._num_discarded > DISCARD_LIMIT:
+        if self._num_discarded > discard_limit(self.requested_path()):
             self.transport.abortConnection()
 
     def allContentReceived(self) -> None:

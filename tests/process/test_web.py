@@ -81,6 +81,13 @@ def test_a_body_one_byte_over_the_limit_is_refused(web, path, limit):
     assert headers["Connection"] == "close"
 
 
+def test_a_program_that_sends_32_mib_gets_to_read_that_it_is_too_much(web):
+    status, _, body = web.request("POST", "/v1/messages", b"x" * (32 * 1024 * 1024))
+
+    assert status == 413
+    assert json.loads(body)["error"]["code"] == "request_too_large"
+
+
 def test_a_program_is_told_in_the_shape_of_its_api(web):
     answer = web.raw(post_head(web, "/v1/messages", f"Content-Length: {API_BODY_LIMIT * 8}"))
 
