@@ -22,8 +22,8 @@ class StaticFiles(ServeStaticMiddleware):  # type: ignore[misc]
     process: a third of a second each time."""
 
     def add_files_from_manifest(self) -> None:
-        files = sorted(staticfiles_storage.hashed_files.values())
-        key = (staticfiles_storage.location, *files)
+        storage: Any = staticfiles_storage
+        key = (str(storage.location), *sorted(storage.hashed_files.values()))
         if key not in _found:
             super().add_files_from_manifest()
             _found[key] = (dict(self.files), list(self.directories))

@@ -17,6 +17,12 @@ def ada(db) -> User:
     return User.objects.create_user("ada")
 
 
+def found(secret: str) -> ApiKey:
+    key = keys.find(secret)
+    assert key is not None
+    return key
+
+
 def made(owner: User, **options) -> NewKey:
     return keys.create(owner=owner, name="editor", scopes=[Scope.GENERATE], **options)
 
@@ -70,7 +76,7 @@ def test_a_revoked_an_expired_and_a_switched_off_ones_key_are_not_valid(ada):
     ids = [new.key.pk for new in (revoked, expired, good)]
 
     assert keys.still_valid(ids) == {good.key.pk}
-    assert [keys.find(new.secret).is_valid for new in (revoked, expired, good)] == [
+    assert [found(new.secret).is_valid for new in (revoked, expired, good)] == [
         False,
         False,
         True,
@@ -79,21 +85,24 @@ def test_a_revoked_an_expired_and_a_switched_off_ones_key_are_not_valid(ada):
     User.objects.filter(pk=ada.pk).update(is_active=False)
 
     assert keys.still_valid(ids) == set()
-    assert not keys.find(good.secret).is_valid
+    assert not found(good.secret).is_valid
 
 
 def test_use_is_written_at_most_once_a_minute(ada, django_assert_num_queries):
     new = made(ada)
-    keys.note_use(keys.find(new.secret))
+    keys.note_use(found(new.secret))
     first = ApiKey.objects.get(pk=new.key.pk).last_used_at
+    assert first is not None
 
-    key = keys.find(new.secret)
+    key = found(new.secret)
     with django_assert_num_queries(0):
         keys.note_use(key)
 
     ApiKey.objects.update(last_used_at=first - timedelta(seconds=61))
-    keys.note_use(keys.find(new.secret))
-    assert ApiKey.objects.get(pk=new.key.pk).last_used_at >= first
+    keys.note_use(found(new.secret))
+    again = ApiKey.objects.get(pk=new.key.pk).last_used_at
+    assert again is not None
+    assert again >= first
 
 
 def test_a_person_has_fifty_keys_at_most(ada):

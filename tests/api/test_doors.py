@@ -49,8 +49,8 @@ async def post(
     )
 
 
-def code_of(answer) -> str:
-    return answer.json()["error"]["code"]
+def code_of(answer: Any) -> str:
+    return str(answer.json()["error"]["code"])
 
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,7 +109,9 @@ async def test_revoked_expired_and_switched_off_keys_let_nobody_in(ada, grace, e
     from asgiref.sync import sync_to_async
 
     revoked = await sync_to_async(made)(ada)
-    await sync_to_async(keys.revoke)(await sync_to_async(keys.find)(revoked))
+    key = await sync_to_async(keys.find)(revoked)
+    assert key is not None
+    await sync_to_async(keys.revoke)(key)
     expired = await sync_to_async(made)(ada, lifetime=timedelta(seconds=-1))
     switched_off = await sync_to_async(made)(grace)
     await User.objects.filter(pk=grace.pk).aupdate(is_active=False)
@@ -298,13 +300,15 @@ async def test_a_schema_that_is_nested_too_deeply_is_refused(key, depth):
 
 
 async def test_the_service_that_does_not_answer_is_worth_waiting_for(key, monkeypatch):
+    from django.conf import settings
+
     from inference.client import InferenceClient
     from models_app import engine
 
     monkeypatch.setattr(
         engine,
         "inference_client",
-        lambda **_: InferenceClient(engine.settings.INFERENCE_SOCKET, timeout=0.05),
+        lambda **_: InferenceClient(settings.INFERENCE_SOCKET, timeout=0.05),
     )
     answer = await post(CHAT, {"model": "plain", "messages": MESSAGES}, key)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -12,15 +13,23 @@ URL = "/account/keys/"
 GIVEN = {"name": "editor", "scopes": ["generate"], "lifetime": "90", "requests_per_minute": "60"}
 
 
-def shown_secret(answer) -> str:
-    return re.search(r'id="new-secret">([^<]+)<', answer.text)[1]
+def shown_secret(answer: Any) -> str:
+    shown = re.search(r'id="new-secret">([^<]+)<', answer.text)
+    assert shown is not None
+    return shown[1]
+
+
+def found(secret: str) -> ApiKey:
+    key = keys.find(secret)
+    assert key is not None
+    return key
 
 
 def test_a_new_key_is_shown_once_with_snippets_that_have_it(site, ada, entry):
     answer = site.post(URL, GIVEN)
 
     secret = shown_secret(answer)
-    key = keys.find(secret)
+    key = found(secret)
     assert (key.owner, key.name, key.scopes) == (ada, "editor", ["generate"])
     assert answer.text.count(secret) == 4
     assert "http://testserver/v1/chat/completions" in answer.text
@@ -31,14 +40,15 @@ def test_a_new_key_is_shown_once_with_snippets_that_have_it(site, ada, entry):
 
 def test_a_key_expires_and_is_limited_as_was_chosen(site, entry):
     secret = shown_secret(site.post(URL, {**GIVEN, "model_ids": [str(entry.pk)]}))
-    key = keys.find(secret)
+    key = found(secret)
 
+    assert key.expires_at is not None
     assert (key.expires_at - key.created_at).days in (89, 90)
     assert key.requests_per_minute == 60
     assert key.model_ids == [str(entry.pk)]
 
     secret = shown_secret(site.post(URL, {"name": "x", "scopes": ["embed"]}))
-    key = keys.find(secret)
+    key = found(secret)
     assert (key.expires_at, key.requests_per_minute, key.model_ids) == (None, None, [])
 
 
@@ -84,7 +94,7 @@ def test_revoking_ends_a_key_and_takes_it_off_the_list(site, ada, entry):
 
     answer = site.post(f"{URL}{new.key.pk}/revoke/", follow=True)
 
-    assert not keys.find(new.secret).is_valid
+    assert not found(new.secret).is_valid
     assert new.key.public_id not in answer.text
     assert site.post(f"{URL}{new.key.pk}/revoke/").status_code == 404
 
@@ -94,7 +104,7 @@ def test_nobody_sees_or_revokes_the_key_of_another(site, member, ada, entry):
 
     assert "secret project" not in member.get(URL).text
     assert member.post(f"{URL}{new.key.pk}/revoke/").status_code == 404
-    assert keys.find(new.secret).is_valid
+    assert found(new.secret).is_valid
 
 
 def test_a_visitor_is_led_to_sign_in(client, ada):
@@ -104,7 +114,7 @@ def test_a_visitor_is_led_to_sign_in(client, ada):
 def test_the_page_asks_the_database_no_more_for_many_keys(
     site, ada, entry, django_assert_num_queries
 ):
-    def make():
+    def make() -> None:
         keys.create(owner=ada, name="x", scopes=[Scope.GENERATE], model_ids=[entry.pk])
 
     make()

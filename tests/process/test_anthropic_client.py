@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import anthropic
 import pytest
@@ -38,7 +39,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
 
 
 @pytest.fixture(scope="module")
-def key(api) -> str:
+def key(api: ApiProcess) -> str:
     return api.key()
 
 
@@ -48,15 +49,14 @@ def client(api, key) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
-def create(client: anthropic.Anthropic, model: str, **options):
-    return client.messages.create(
-        **{"model": model, "messages": HELLO, "max_tokens": 200} | options
-    )
+def create(client: anthropic.Anthropic, model: str, **options: Any) -> Any:
+    given: dict[str, Any] = {"model": model, "messages": HELLO, "max_tokens": 200}
+    return client.messages.create(**given | options)
 
 
-def streamed(client: anthropic.Anthropic, model: str, **options):
-    options = {"model": model, "messages": HELLO, "max_tokens": 200} | options
-    with client.messages.stream(**options) as stream:
+def streamed(client: anthropic.Anthropic, model: str, **options: Any) -> Any:
+    given: dict[str, Any] = {"model": model, "messages": HELLO, "max_tokens": 200}
+    with client.messages.stream(**given | options) as stream:
         return stream.get_final_message()
 
 
@@ -155,8 +155,9 @@ def test_the_models_are_listed(client):
 def test_errors_are_those_of_the_client(client, api):
     with pytest.raises(anthropic.NotFoundError) as missing:
         create(client, "nowhere")
-    assert missing.value.body["type"] == "error"
-    assert missing.value.body["error"]["type"] == "not_found_error"
+    told: Any = missing.value.body
+    assert told["type"] == "error"
+    assert told["error"]["type"] == "not_found_error"
     assert missing.value.request_id
 
     with pytest.raises(anthropic.BadRequestError):
@@ -176,7 +177,8 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(client):
     with pytest.raises(anthropic.BadRequestError) as refused:
         create(client, "plain", messages=[{"role": "user", "content": "x" * 5000}])
 
-    error = refused.value.body["error"]
+    told: Any = refused.value.body
+    error = told["error"]
     assert (error["type"], error["context_window"]) == ("invalid_request_error", 2048)
     assert error["prompt_tokens"] > 5000
 

@@ -43,7 +43,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
 
 
 @pytest.fixture(scope="module")
-def key(api) -> str:
+def key(api: ApiProcess) -> str:
     return api.key()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -57,7 +58,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
 
 
 @pytest.fixture(scope="module")
-def key(api) -> str:
+def key(api: ApiProcess) -> str:
     return api.key()
 
 
@@ -67,8 +68,9 @@ def client(api, key) -> Iterator[openai.OpenAI]:
         yield client
 
 
-def chat(client: openai.OpenAI, model: str, **options):
-    return client.chat.completions.create(model=model, messages=HELLO, **options)
+def chat(client: openai.OpenAI, model: str, **options: Any) -> Any:
+    given: dict[str, Any] = {"model": model, "messages": HELLO}
+    return client.chat.completions.create(**given | options)
 
 
 def test_the_models_are_listed_and_one_is_shown(client):
@@ -302,5 +304,6 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(client, stream)
         client.chat.completions.create(model="plain", messages=long, stream=stream)
 
     assert refused.value.code == "context_length_exceeded"
-    assert refused.value.body["context_window"] == 2048
-    assert refused.value.body["prompt_tokens"] > 5000
+    told: Any = refused.value.body
+    assert told["context_window"] == 2048
+    assert told["prompt_tokens"] > 5000

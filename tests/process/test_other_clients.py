@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,9 +61,9 @@ def run(*command: str, **environment: str) -> str:
     return done.stdout
 
 
-def answers(api: ApiProcess, *command: str, more: tuple[str, ...] = ()) -> dict:
+def answers(api: ApiProcess, *command: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
     given = [api.url, api.key(), json.dumps(WEATHER), *more]
-    found = json.loads(run(*command, *given).strip().splitlines()[-1])
+    found: dict[str, Any] = json.loads(run(*command, *given).strip().splitlines()[-1])
     assert found["whole"] == found["streamed"] == PLAIN
     assert json.loads(found["called"]) == {"city": "Oslo"}
     assert json.loads(found["fitted"])["city"] in ("Oslo", "Rome")
