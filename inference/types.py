@@ -283,7 +283,8 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `fallback`: why the model is not where it was first tried, "" when it is.
     `error`: set in FAILED. `memory`: resident bytes of the runner process; `mapped_memory`: those of
-    them that are pages of files. `num_layers` 0: nobody knows. `engine`: what computes, with its version.
+    them that are pages of files. `estimated_memory`: what was expected of it before it was loaded.
+    `num_layers` 0: nobody knows. `engine`: what computes, with its version.
     Times are seconds since 1970, 0.0: never. Counts are of all loads since the service started, answers
     that are being written included; rates are tokens a second of one answer, 0.0: not known yet.
     """
@@ -299,6 +300,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     num_waiting: int = 0
     memory: int = 0
     mapped_memory: int = 0
+    estimated_memory: int = 0
     load_seconds: float = 0.0
     runner_pid: int = 0
     num_gpu_layers: int = 0
