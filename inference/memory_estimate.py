@@ -25,16 +25,19 @@ BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """In bytes. `projector`: of a model that sees images, its second file."""
+    """In bytes. `projector`: of a model that sees images, its second file. `correction`: by how much it
+    took more than was estimated when it was last loaded, or less."""
 
     weights: int
     kv_cache: int
     buffers: int
     projector: int = 0
+    correction: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv_cache + self.buffers + self.projector
+        parts = self.weights + self.kv_cache + self.buffers + self.projector
+        return max(0, parts + self.correction)
 
 
 def bytes_a_token(header: GGUFHeader, kv_cache_type: KVCacheType) -> int:

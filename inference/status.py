@@ -22,6 +22,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of one model now. `device`: "CPU", "CUDA: NVIDIA …", "Metal".
 
     `fallback`: why the model is not where it was first tried, "" when it is.
+    `estimated_memory`: what was expected of it before it was loaded.
     `error`: set in FAILED. `memory`: resident bytes of the runner process; `mapped_memory`: those of
     them that are pages of files. `num_layers` 0: nobody knows. `engine`: what computes, with its version.
     Times are seconds since 1970, 0.0: never. Counts are of all loads since the service started, answers
@@ -39,6 +40,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     num_waiting: int = 0
     memory: int = 0
     mapped_memory: int = 0
+    estimated_memory: int = 0
     load_seconds: float = 0.0
     runner_pid: int = 0
     num_gpu_layers: int = 0

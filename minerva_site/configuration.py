@@ -252,6 +252,11 @@ class Configuration(BaseSettings):
         return self.data_dir / "minerva.sqlite3"
 
     @property
+    def memory_record(self) -> Path:
+        """What models really took when they were loaded."""
+        return self.data_dir / "memory.json"
+
+    @property
     def inference_socket(self) -> Path:
         return self.data_dir / "run" / "inference.sock"
 

@@ -38,6 +38,7 @@ def inference(configuration: Configuration) -> Program:
         "--idle-unload-seconds": configuration.idle_unload_seconds,
         "--kv-cache-type": configuration.kv_cache_type,
         "--prompt-cache-mib": configuration.prompt_cache_mib,
+        "--memory-record": configuration.memory_record,
     }
     arguments = [str(word) for option in options.items() for word in option]
     if not configuration.share_system_prompts:

@@ -12,11 +12,15 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
+import msgspec
+from django.conf import settings
+
 from inference.gguf_header import GGUFHeader
 from inference.gguf_model import read_model
 from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
 from inference.memory_estimate import BYTES_A_VALUE, MemoryEstimate, estimate
+from inference.memory_record import Loading, MemoryRecord, Taken
 from inference.types import KVCacheType
 
 GIB = 1024**3
@@ -58,13 +62,15 @@ class Room:
 
 @dataclass(frozen=True)
 class Fit:
-    """`num_layers` 0: not known. The output counts as one more."""
+    """`num_layers` 0: not known. The output counts as one more. `taken`: what it took when it was loaded
+    before, by which `memory` is corrected."""
 
     word: FitWord
     memory: MemoryEstimate
     room: int
     context: int
     num_layers: int = 0
+    taken: Taken | None = None
 
     @property
     def label(self) -> str:
@@ -129,14 +135,16 @@ def most_parameters(room: Room) -> int:
 def fit_of_file(
     path: str, *, context: int, kv_cache_type: KVCacheType, batch_tokens: int, room: Room
 ) -> Fit:
-    """Of a file that is here: with its own numbers. Raises ModelFileInvalid."""
-    found = estimate(
-        read_model(Path(path)),
-        context_window=context,
-        kv_cache_type=kv_cache_type,
-        batch_tokens=batch_tokens,
+    """Of a file that is here: with its own numbers, and with what it took before. Raises
+    ModelFileInvalid."""
+    loading = Loading(
+        context_window=context, kv_cache_type=kv_cache_type, batch_tokens=batch_tokens
     )
-    return _fit(found, context, room)
+    found = estimate(read_model(Path(path)), **msgspec.structs.asdict(loading))
+    taken = MemoryRecord(settings.CONFIGURATION.memory_record).find(path, loading)
+    if taken is not None:
+        found = replace(found, correction=taken.difference)
+    return replace(_fit(found, context, room), taken=taken)
 
 
 def _fit(found: MemoryEstimate, context: int, room: Room) -> Fit:

@@ -1,4 +1,4 @@
-"""The page of one model: what is true of it now. It asks again every two seconds while it is seen."""
+"""The page of one model: what is true of it now. It asks again each second while it is seen."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
 @staff_only
 @require_GET
 def now(request: HtmxHttpRequest) -> HttpResponse:
-    """The memory bar of the list, every two seconds. Rows that differ from what the page shows
+    """The memory bar of the list, each second. Rows that differ from what the page shows
     (`seen`) make it ask for the list, which is far more. Folders are left to the worker's looks."""
     region = models_region()
     response = render(request, "models_app/_memory.html", {"region": region})

@@ -1,7 +1,7 @@
 """Who may load when: gives memory to one load after the other, and has idle models unloaded for it.
 
 What a model will need is an estimate; what is free, and what a loaded model really holds, is
-measured each time. Weights are mapped from the file, and the kernel counts such pages as available
+measured each time, and counted for what it may still come to. Weights are mapped from the file, and the kernel counts such pages as available
 although a model in use needs them: they are taken off.
 """
 
@@ -12,25 +12,16 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, Protocol
 
-import msgspec
 import psutil
 
-from inference.errors import ModelFileInvalid, ModelLoadFailed
-from inference.gguf_model import read_model
+from inference.errors import ModelLoadFailed
 from inference.hardware.memory import Memory, probe_memory
-from inference.memory_estimate import estimate
-from inference.messages import LoadSettings
 from inference.service.eviction import Eviction, Resident, choose
 from inference.types import Affected, LoadPlan
 
 GIB = 1024**3
-# Of those that the runner chooses itself.
-LARGEST_WINDOW = 32_768
-# Of what a model is estimated to take.
-MARGIN = 1.1
 # What runs in those that are in the way comes to its end first, and is never broken off.
 WAIT_LIMIT_SECONDS = 600.0
 # Memory may also come free elsewhere, so a load that waits looks again now and then.
@@ -39,10 +30,17 @@ LOOK_AGAIN_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """`resident`: all bytes in memory; `mapped`: those of them that are pages of files."""
+    """`resident`: all bytes in memory; `mapped`: those of them that are pages of files. `expected`: what
+    it may come to, as the copies of ended chats grow."""
 
     resident: int = 0
     mapped: int = 0
+    expected: int = 0
+
+    @property
+    def held(self) -> int:
+        """What the plan counts it for."""
+        return max(self.resident, self.expected)
 
     @classmethod
     def of(cls, pid: int) -> MemoryUse:
@@ -70,31 +68,6 @@ class Tenant(Protocol):
     def memory(self) -> MemoryUse: ...
     def evict(self) -> Awaitable[bool]: ...
     def want_memory(self, is_wanted: bool) -> None: ...
-
-
-def need_of(path: str, settings: LoadSettings) -> int:
-    """Bytes a model will take, and the one that guesses for it."""
-    needs = [_need_of_one(path, settings)]
-    if settings.speculation and settings.draft_model not in ("", path):
-        drafting = msgspec.structs.replace(settings, prompt_cache_bytes=0)
-        needs.append(_need_of_one(settings.draft_model, drafting))
-    return sum(needs)
-
-
-def _need_of_one(path: str, settings: LoadSettings) -> int:
-    """A file that is none is left to the runner to refuse."""
-    try:
-        header = read_model(Path(path))
-    except ModelFileInvalid:
-        return 0
-    window = settings.context_window or LARGEST_WINDOW
-    found = estimate(
-        header,
-        context_window=window,
-        kv_cache_type=settings.kv_cache_type,
-        batch_tokens=settings.batch_tokens,
-    )
-    return int(found.total * MARGIN) + min(settings.prompt_cache_bytes, found.weights)
 
 
 class MemoryPlan:
@@ -134,7 +107,7 @@ class MemoryPlan:
 
     def foresee(self, model_id: str, need: int) -> LoadPlan:
         """What `reserve` would do now."""
-        own = sum(t.memory().resident for t in self._tenants() if t.model_id == model_id)
+        own = sum(t.memory().held for t in self._tenants() if t.model_id == model_id)
         others = [tenant for tenant in self._tenants() if tenant.model_id != model_id]
         free = self._free() + own
         choice = self._choose(need, others, free)
@@ -183,13 +156,13 @@ class MemoryPlan:
 
     def _loaded(self, tenants: Sequence[Tenant]) -> list[Resident]:
         return [
-            Resident(t.model_id, t.memory().resident, t.last_used_at, t.is_busy, t.is_pinned)
+            Resident(t.model_id, t.memory().held, t.last_used_at, t.is_busy, t.is_pinned)
             for t in tenants
             if t.model_id not in self._promised
         ]
 
     def _pinned(self) -> int:
-        return sum(t.memory().resident for t in self._tenants() if t.is_pinned)
+        return sum(t.memory().held for t in self._tenants() if t.is_pinned)
 
     def _ask_to_make_way(self, need: int, asked: set[str]) -> None:
         """Who was asked once stays asked: the longest unused of busy ones is another each moment."""
@@ -226,7 +199,7 @@ class MemoryPlan:
             use = tenant.memory()
             private = use.resident - use.mapped
             promised = self._promised.get(tenant.model_id, 0)
-            taken += max(promised, use.resident) - promised - private
+            taken += max(promised, use.held) - promised - private
         return memory.available - reserve - taken
 
 

@@ -11,15 +11,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerCrashed
+from inference.memory_record import MemoryRecord
 from inference.messages import Loaded, LoadModel, LoadSettings, RunnerCommand
 from inference.service.fallback import NEVER
 from inference.service.generation import Clock
-from inference.service.memory_plan import MemoryPlan, MemoryUse, need_of
+from inference.service.measuring import Measuring
+from inference.service.memory_need import Need, need_of
+from inference.service.memory_plan import MemoryPlan, MemoryUse
 from inference.service.model_life import ModelLife
 from inference.service.model_messages import (
     EvictRequested,
@@ -54,17 +57,21 @@ class ModelOwner:
         max_per_user: int,
         runner_command: Sequence[str],
         memory: MemoryPlan,
+        record: MemoryRecord,
         clock: Clock,
     ) -> None:
         self.model_id = model_id
         self._runner_command = runner_command
         self._memory_plan = memory
+        self._record = record
         self._clock = clock
         self._inbox: asyncio.Queue[ModelMessage] = asyncio.Queue()
         self._process: RunnerProcess | None = None
         self._attending: asyncio.Task[None] | None = None
         self._going: asyncio.Task[None] | None = None
         self._end: _End | None = None
+        self._need = Need(0)
+        self._measuring: Measuring | None = None
         self._last_log = ""  # of a runner that is gone
         self._life = ModelLife(
             model_id,
@@ -131,7 +138,11 @@ class ModelOwner:
         return self._life.has_loaded(spec)
 
     def memory(self) -> MemoryUse:
-        return MemoryUse.of(self._process.pid) if self._process else MemoryUse()
+        if self._process is None:
+            return MemoryUse()
+        use = MemoryUse.of(self._process.pid)
+        used = self._measuring.used if self._measuring else 0
+        return replace(use, expected=used + self._need.ended_chats if used else 0)
 
     def status(self) -> ModelStatus:
         use, tally = self.memory(), self._life.tally
@@ -140,6 +151,7 @@ class ModelOwner:
             self._life.status(),
             memory=use.resident,
             mapped_memory=use.mapped,
+            estimated_memory=self._need.expected if self._process else 0,
             runner_pid=self._process.pid if self._process else 0,
             num_gpu_layers=placed.num_gpu_layers if placed else 0,
             num_layers=placed.num_layers if placed else 0,
@@ -222,14 +234,18 @@ class ModelOwner:
         """Returns when the runner closed its socket; raises what kept it from being of use."""
         if self._end is not None:  # taken down before it began
             return
-        need = await asyncio.to_thread(need_of, load.spec.path, load.settings)
+        need = await asyncio.to_thread(need_of, load.spec.path, load.settings, self._record)
+        measuring = Measuring(load, record=self._record, resident=lambda: self.memory().resident)
+        self._need, self._measuring = need, measuring
         async with contextlib.AsyncExitStack() as reservation:
-            await reservation.enter_async_context(self._memory_plan.reserve(self.model_id, need))
+            promise = self._memory_plan.reserve(self.model_id, need.total)
+            await reservation.enter_async_context(promise)
             self._process = await RunnerProcess.start(self._runner_command)
             self.post(RunnerStarted(run))
             self._process.send(load)
             async for report in self._process.reports():
                 self.post(RunnerReported(run, report))
+                await measuring.hear(report)
                 if isinstance(report, Loaded):
                     await reservation.aclose()
 

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from inference.hardware.llama_build import ACCELERATORS
 from inference.limits import check_request
+from inference.memory_record import MemoryRecord
 from inference.messages import LoadSettings
 from inference.service import fallback
 from inference.service.generations import Generations
-from inference.service.memory_plan import MemoryPlan, need_of
+from inference.service.memory_need import need_of
+from inference.service.memory_plan import MemoryPlan
 from inference.service.model_messages import (
     LoadRequested,
     StopRequested,
@@ -54,6 +56,7 @@ class InferenceService:
         self._generations = Generations(clock=self._clock)
         self._owners: dict[str, ModelOwner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._record = MemoryRecord(settings.memory_record)
         self._memory = MemoryPlan(
             lambda: [owner for owner in self._owners.values() if owner.has_runner],
             has_gpu=has_gpu,
@@ -97,7 +100,8 @@ class InferenceService:
 
     async def foresee(self, spec: ModelSpec) -> LoadPlan:
         owner = self._owners.get(spec.model_id)
-        need = await asyncio.to_thread(need_of, spec.path, self._links_of(spec)[0])
+        first = self._links_of(spec)[0]
+        need = (await asyncio.to_thread(need_of, spec.path, first, self._record)).total
         if owner is not None and owner.has_loaded(spec):
             return LoadPlan(verdict="loaded", needed=need, free=0)
         return self._memory.foresee(spec.model_id, need)
@@ -142,6 +146,7 @@ class InferenceService:
             max_per_user=self._settings.max_per_user,
             runner_command=self._settings.runner_command,
             memory=self._memory,
+            record=self._record,
             clock=self._clock,
         )
 

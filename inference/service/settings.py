@@ -33,6 +33,7 @@ class ServiceSettings:
     share_system_prompts: bool = True
     speculation: bool = True
     draft_model: str = ""
+    memory_record: Path | None = None
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
 
@@ -76,6 +77,9 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
     )
     parser.add_argument(
         "--draft-model", default="", help="path of a small model that guesses for larger ones"
+    )
+    parser.add_argument(
+        "--memory-record", type=Path, help="file that keeps what models really took"
     )
     return ServiceSettings(**vars(parser.parse_args(arguments)))
 

@@ -39,6 +39,10 @@ def stored(entry: CatalogEntry) -> CatalogEntry:
     return CatalogEntry.objects.get(pk=entry.pk)
 
 
+def state_of(entry: CatalogEntry) -> LoadState:
+    return loading.status_of(entry, loading.service_status()).state
+
+
 def save(client: Client, entry: CatalogEntry, **values: Any) -> Any:
     return client.post(url(entry), values)
 
@@ -239,7 +243,7 @@ def test_a_load_that_costs_somebody_something_is_shown_first(
     assert response["HX-Retarget"] == "#panel-body"
     assert sentence in text_of(response).replace("\N{NO-BREAK SPACE}", " ")
     assert staff.post(url(entry, "load")).url == url(entry)
-    assert loading.status_of(entry, loading.service_status()).state is LoadState.UNLOADED
+    assert state_of(entry) is LoadState.UNLOADED
 
 
 def test_without_the_service_the_dialog_says_so(entry, staff, settings, tmp_path):
@@ -329,9 +333,9 @@ def test_a_model_is_loaded_before_anybody_asks_and_once_for_each_service(entry, 
     save(staff, entry, is_preloaded="on")
 
     preloading.preload()
-    wait_for(lambda: "window of 2" in text_of(staff.get("/models/")), what="the model")
+    wait_for(lambda: state_of(entry) is LoadState.READY, what="the model")
     staff.post(url(entry, "unload"))
-    wait_for(lambda: "window of 2" not in text_of(staff.get("/models/")), what="its end")
+    wait_for(lambda: state_of(entry) is LoadState.UNLOADED, what="its end")
     preloading.preload()
 
-    assert loading.status_of(entry, loading.service_status()).state is LoadState.UNLOADED
+    assert state_of(entry) is LoadState.UNLOADED

@@ -33,6 +33,7 @@ from inference.messages import (
     Start,
 )
 from inference.service import model_owner, service
+from inference.service.memory_need import MARGIN, Need
 from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse
 from inference.service.service import InferenceService
 from inference.service.settings import ServiceSettings
@@ -55,7 +56,8 @@ class Behaviour:
 
 
 class FakeMachine:
-    """`sizes`: bytes each model takes by its id. What a load needs is known exactly."""
+    """`sizes`: bytes each model takes by its id. What a load needs is known exactly, and a tenth of it is
+    taken only as copies of ended chats are made."""
 
     def __init__(self, sizes: dict[str, int], *, room: int) -> None:
         self.sizes = sizes
@@ -75,6 +77,10 @@ class FakeMachine:
 
     def use_of(self, pid: int) -> MemoryUse:
         return MemoryUse(resident=self.runners[pid].resident)
+
+    def need_of(self, model_id: str) -> Need:
+        ended_chats = self.sizes[model_id] // 10
+        return Need(int((self.sizes[model_id] - ended_chats) / MARGIN), ended_chats)
 
     def living(self, model_id: str) -> list[FakeRunner]:
         return [one for one in self.runners if one.model_id == model_id and one.is_alive]
@@ -168,7 +174,8 @@ class FakeRunner:
             self.die()
         else:
             self.is_loaded = True
-            self.resident = self._machine.sizes[self.model_id]
+            self.resident = int(0.9 / MARGIN * self._machine.sizes[self.model_id])
+            self._most = int((0.9 / MARGIN + 0.1) * self._machine.sizes[self.model_id])
             self._reports.put_nowait(Loaded("CPU", 2048))
 
     def _emit(self, generation_id: str, event: Delta) -> None:
@@ -179,6 +186,11 @@ class FakeRunner:
         if timer is not None:
             timer.cancel()
             self._reports.put_nowait(Emitted(generation_id, DONE))
+            self._loop.call_soon(self._keep_ended_chat)
+
+    def _keep_ended_chat(self) -> None:
+        if self.is_alive:
+            self.resident = min(self._most, self.resident + self._most // 40)
 
 
 @contextlib.contextmanager
@@ -186,7 +198,7 @@ def service_on(machine: FakeMachine, **settings: Any) -> Iterator[InferenceServi
     """To be entered inside of a running loop; whoever does it shuts the service down."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_owner, "RunnerProcess", machine)
-        patch.setattr(model_owner, "need_of", lambda path, settings: machine.sizes[path])
+        patch.setattr(model_owner, "need_of", lambda path, *_: machine.need_of(path))
         patch.setattr(MemoryUse, "of", machine.use_of)
         patch.setattr(service, "has_gpu_build", lambda: False)
         plan = functools.partial(MemoryPlan, probe=machine.memory)

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
-import msgspec
 import pytest
 
 from inference.errors import ModelLoadFailed
-from inference.gguf_model import read_model
 from inference.hardware.memory import Memory
-from inference.memory_estimate import estimate
-from inference.messages import LoadSettings
-from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse, need_of
+from inference.service.memory_plan import GIB, MemoryPlan, MemoryUse
 from inference.types import Affected, LoadPlan
-from tests.inference.test_gguf_model import write_split
-from tests.made_models import write_random_model
 
 
 @dataclass
@@ -263,55 +256,6 @@ async def test_a_load_that_was_given_up_while_it_waited_lets_the_next_one_in():
     await asyncio.gather(waiting, return_exceptions=True)
 
     await _load(machine, "small", 2)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    return write_random_model(folder / "m.gguf", layers=4, width=256, context_length=32_768)
-
-
-def test_the_need_is_the_estimate_and_some_more(path):
-    small = LoadSettings(context_window=256, prompt_cache_bytes=0)
-    found = estimate(read_model(path), context_window=256, kv_cache_type="f16")
-
-    assert need_of(str(path), small) == int(found.total * 1.1)
-    long = msgspec.structs.replace(small, context_window=8192)
-    assert need_of(str(path), long) > need_of(str(path), small)
-    as_memory_allows = msgspec.structs.replace(small, context_window=0)
-    assert need_of(str(path), as_memory_allows) > need_of(str(path), long)
-
-
-def test_the_prompt_cache_takes_no_more_than_the_weights(path):
-    size = path.stat().st_size
-    without = need_of(str(path), LoadSettings(prompt_cache_bytes=0))
-
-    for asked, taken in ((1000, 1000), (size, size), (2**40, size)):
-        assert need_of(str(path), LoadSettings(prompt_cache_bytes=asked)) == without + taken
-
-
-def test_all_parts_of_a_split_model_are_counted(tmp_path):
-    write_split(tmp_path)
-    first, *others = sorted(tmp_path.iterdir())
-    assert others
-
-    header = read_model(first)
-
-    assert header.size == sum(part.stat().st_size for part in tmp_path.iterdir())
-    assert need_of(str(first), LoadSettings(context_window=256)) > header.size
-
-
-def test_a_draft_model_needs_memory_too(path, tmp_path):
-    draft = write_random_model(tmp_path / "draft.gguf")
-    alone = need_of(str(path), LoadSettings())
-
-    assert need_of(str(path), LoadSettings(draft_model=str(draft))) > alone
-    assert need_of(str(path), LoadSettings(draft_model=str(draft), speculation=False)) == alone
-    assert need_of(str(path), LoadSettings(draft_model=str(path))) == alone
-
-
-def test_a_file_that_is_not_there_needs_nothing_and_is_left_to_the_runner(tmp_path):
-    assert need_of(str(tmp_path / "gone.gguf"), LoadSettings()) == 0
 
 
 async def _load(machine: FakeMachine, model_id: str, gib: int) -> None:
