@@ -13,7 +13,15 @@ from django.urls import get_resolver
 from accounts.models import User
 from minerva_site.logs import LineFormatter
 
-PUBLIC = {"/healthz", "/readyz", "/csp-report", "/setup/", "/sign-in/", "/v1/health"}
+PUBLIC = {
+    "/healthz",
+    "/readyz",
+    "/csp-report",
+    "/setup/",
+    "/sign-in/",
+    "/v1/health",
+    "/openapi.json",
+}
 # A program is told so, in JSON; there is nothing that it could sign in to.
 OF_PROGRAMS = ("/v1/", "/tokenize", "/detokenize", "/metrics", "/openapi.json")
 
