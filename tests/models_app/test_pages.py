@@ -322,7 +322,7 @@ def test_a_model_is_loaded_and_unloaded(folder, staff, settled):
     for fact in ("CPU", "window of 2,048 tokens", "MB of memory", "loaded in", "Unload"):
         assert fact in shown
     assert state(row(page(staff), entry)) == "ready"
-    assert "every 1s" not in page(staff)
+    assert "every 1s" not in row(page(staff), entry)
 
     answer = staff.post(url("unload", entry), headers=HTMX)
     assert f'id="model-action-{entry.pk}"' in answer.content.decode()  # focus stays on it
