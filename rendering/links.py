@@ -15,7 +15,18 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 # Pages to look at: opening one changes nothing, whichever model wrote the link.
-OWN_PAGES = frozenset({"/models/", "/models/discover/"})
+OWN_PAGES = frozenset(
+    {
+        "/models/",
+        "/models/discover/",
+        "/models/downloads/",
+        "/people/",
+        "/profile/",
+        "/sharing/",
+        "/usage/",
+        "/account/keys/",
+    }
+)
 # The sanitiser refuses relative addresses, so these pass it under a host that cannot exist.
 OWN_HOST = "https://minerva.invalid"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from guide import topics
@@ -27,7 +28,7 @@ def main() -> None:
     options = _options()
     match options.action:
         case "train":
-            sys.exit(_train(options.model, Recipe(steps=options.steps)))
+            sys.exit(_train(options.model, _recipe(options), goes_on=options.goes_on))
         case "evaluate":
             report = _evaluate(options.model, topics.load(), options.held_out)
             _print(report, mistakes=options.held_out == "tuning")
@@ -41,7 +42,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=MODEL, help="the GGUF file")
     actions = parser.add_subparsers(dest="action", required=True)
     training = actions.add_parser("train", help="from nothing: tokenizer, model, file, evaluation")
-    training.add_argument("--steps", type=int, default=Recipe.steps)
+    training.add_argument("--steps", type=int, default=0, help="0: as many as the recipe has")
+    training.add_argument(
+        "--continue",
+        dest="goes_on",
+        action="store_true",
+        help="from the model that is there, which has most of it already",
+    )
     evaluation = actions.add_parser("evaluate", help="print how good the model is")
     evaluation.add_argument("--held-out", choices=("final", "tuning"), default="final")
     folder = actions.add_parser("huggingface", help="write the same weights for MLX")
@@ -49,12 +56,19 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _train(path: Path, recipe: Recipe) -> int:
+def _recipe(options: argparse.Namespace) -> Recipe:
+    """What is there already is kept by smaller steps, and fewer of them."""
+    recipe = Recipe.further() if options.goes_on else Recipe()
+    return replace(recipe, steps=options.steps or recipe.steps)
+
+
+def _train(path: Path, recipe: Recipe, *, goes_on: bool) -> int:
     knowledge = topics.load()
+    before = read_gguf(path) if goes_on else None
     print(f"{len(knowledge.topics)} topics. Making the tokenizer …", flush=True)
-    codec = Codec(train_tokenizer(knowledge, seed=recipe.seed))
+    codec = Codec(before.tokenizer if before else train_tokenizer(knowledge, seed=recipe.seed))
     shape = Shape()
-    model = train(knowledge, codec, shape, recipe)
+    model = train(knowledge, codec, shape, recipe, weights=before.weights if before else None)
     weights = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_gguf(path, GuideModel(shape, weights, codec.tokenizer))

@@ -25,3 +25,9 @@ class Recipe:
     dropout_share: float = 0.5
     dropout: float = 0.1
     threads: int = 2
+    goes_on: bool = False
+
+    @classmethod
+    def further(cls) -> Recipe:
+        """For a model that is there, and has to learn some topics more or other answers."""
+        return cls(seed=20261123, steps=1900, peak_rate=1.2e-3, goes_on=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from guide.conversations import Conversation, Conversations
+from guide.gguf_file import Weights
 from guide.model import Llama
 from guide.recipe import Recipe
 from guide.shape import Shape
@@ -51,11 +52,21 @@ class Batch:
     weights: Tensor
 
 
-def train(knowledge: Knowledge, codec: Codec, shape: Shape, recipe: Recipe) -> Llama:
-    """Returns the model in evaluation mode, with 32-bit weights. Prints how far it is."""
+def train(
+    knowledge: Knowledge,
+    codec: Codec,
+    shape: Shape,
+    recipe: Recipe,
+    *,
+    weights: Weights | None = None,
+) -> Llama:
+    """Returns the model in evaluation mode, with 32-bit weights. Prints how far it is. `weights`: to
+    begin with, of a model with the same shape and tokenizer; None: at random."""
     torch.manual_seed(recipe.seed)
     torch.set_num_threads(recipe.threads)
     model = Llama(shape)
+    if weights is not None:
+        model.load_state_dict({name: torch.tensor(value) for name, value in weights.items()})
     optimizer = _optimizer(model, recipe)
     batches = Batches(knowledge, codec, recipe)
     progress = Progress(recipe.steps)
