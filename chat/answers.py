@@ -13,9 +13,9 @@ def answering_of(conversation: Conversation, entry: CatalogEntry) -> Answering:
     return Answering([own, _person(conversation.owner_id), *entry.layers])
 
 
-def behind_chat(conversation: Conversation, entry: CatalogEntry) -> Answering:
+def behind_chat(conversation: Conversation, entry: CatalogEntry | None) -> Answering:
     """What holds where the chat itself says nothing."""
-    return Answering([_person(conversation.owner_id), *entry.layers])
+    return Answering([_person(conversation.owner_id), *(entry.layers if entry else [])])
 
 
 def behind_person(entry: CatalogEntry | None) -> Answering:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -57,13 +57,26 @@ class Conversation(models.Model):
         return self.title or "New chat"
 
 
-class ConversationSettings(AnswerSettings):
+class NearSettings(AnswerSettings):
+    """Of those who have a system prompt behind theirs. `no_system_prompt`: nor that one."""
+
+    no_system_prompt = models.BooleanField(default=False)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def own_values(self) -> dict[str, Any]:
+        return super().own_values | ({"system_prompt": ""} if self.no_system_prompt else {})
+
+
+class ConversationSettings(NearSettings):
     """How the answers of one chat shall be."""
 
     conversation = models.OneToOneField(Conversation, models.CASCADE, related_name="own")
 
 
-class PersonSettings(AnswerSettings):
+class PersonSettings(NearSettings):
     """How somebody wants the answers in all chats."""
 
     user = models.OneToOneField(

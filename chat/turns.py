@@ -117,11 +117,7 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 
 
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
-    entry = (
-        CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
-        if model_id
-        else None
-    )
+    entry = usable_model(user, model_id)
     with transaction.atomic():
         # The id follows from the client id: sent twice, it is still one conversation.
         conversation, _ = Conversation.objects.get_or_create(
@@ -226,6 +222,13 @@ def model_of(conversation: Conversation) -> CatalogEntry:
     if entry is None:
         raise TurnRefused("There is no model for you yet. Ask an administrator for one.")
     return entry
+
+
+def usable_model(user: User, model_id: UUID | None) -> CatalogEntry | None:
+    """The one of this id, if this person may chat with it."""
+    if model_id is None:
+        return None
+    return CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
 
 
 def _refuse_if_spent(user: User) -> None:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("c/<uuid:conversation_id>/shorten/", views.shorten, name="shorten"),
     path("c/<uuid:conversation_id>/model/", views.choose_model, name="choose_model"),
     path("c/<uuid:conversation_id>/settings/", settings_views.chat_settings, name="settings"),
+    path("c/new/settings/", settings_views.new_chat_settings, name="new_settings"),
     path("chats/settings/", settings_views.own_settings, name="own_settings"),
     path("c/<uuid:conversation_id>/rename/", views.rename, name="rename"),
     path("c/<uuid:conversation_id>/share/", sharing.share, name="share"),

@@ -35,7 +35,6 @@ from chat.suggestions import GUIDE_SUGGESTIONS, MODEL_SUGGESTIONS
 from chat.turns import Prompt, TurnRefused
 from inference.errors import InferenceError
 from models_app import catalog
-from models_app.models import CatalogEntry
 
 MAX_TITLE = 200
 MAX_TOAST_TITLE = 40
@@ -76,7 +75,7 @@ async def start(request: HtmxHttpRequest) -> HttpResponse:
         turn = await turns.start_conversation(
             user=await _user(request),
             prompt=_prompt(request),
-            model_id=_uuid(request.POST.get("model", "")),
+            model_id=uuid_of(request.POST.get("model", "")),
         )
     except TurnRefused as refusal:
         return await _refused(request, refusal)
@@ -149,7 +148,7 @@ def draft(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
 @require_GET
 async def model_state(request: HtmxHttpRequest) -> HttpResponse:
     """The label of the picker's button, as it is now."""
-    user, chosen_id = await _user(request), _uuid(request.GET.get("model", ""))
+    user, chosen_id = await _user(request), uuid_of(request.GET.get("model", ""))
     shown = await picker.picker_for(user, chosen_id=chosen_id)
     return await _render(request, "chat/_model_label.html", {"picker": shown})
 
@@ -157,7 +156,7 @@ async def model_state(request: HtmxHttpRequest) -> HttpResponse:
 @require_GET
 async def new_chat_model(request: HtmxHttpRequest) -> HttpResponse:
     """All of an empty chat that depends on the model: another one was chosen."""
-    chosen_id = _uuid(request.GET.get("model", ""))
+    chosen_id = uuid_of(request.GET.get("model", ""))
     context = await _new_chat(await _user(request), chosen_id=chosen_id)
     return await _render(request, "chat/_new_chat_model.html", context)
 
@@ -165,7 +164,7 @@ async def new_chat_model(request: HtmxHttpRequest) -> HttpResponse:
 @require_POST
 async def choose_model(request: HtmxHttpRequest, conversation_id: UUID) -> HttpResponse:
     found = await _conversation(request, conversation_id)
-    await sync_to_async(_choose)(found, _uuid(request.POST.get("model", "")))
+    await sync_to_async(_choose)(found, uuid_of(request.POST.get("model", "")))
     context = {"picker": await picker.picker_for(await _user(request), found)}
     return await _render(request, "chat/_model_chosen.html", context)
 
@@ -178,8 +177,7 @@ async def _new_chat(user: User, *, chosen_id: UUID | None = None) -> dict[str, A
 
 
 def _choose(conversation: Conversation, model_id: UUID | None) -> None:
-    usable = CatalogEntry.objects.for_chat().usable_by(conversation.owner)
-    conversation.model = usable.filter(pk=model_id).first() if model_id else None
+    conversation.model = turns.usable_model(conversation.owner, model_id)
     conversation.save(update_fields=["model"])
 
 
@@ -300,7 +298,7 @@ def _prompt(request: HttpRequest) -> Prompt:
     return Prompt.parse(request.POST.get("text", ""), request.POST.get("client_id", ""))
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

@@ -29,12 +29,14 @@ LABELS = {
     "repeat_penalty": "Repeat penalty",
     "max_tokens": "Longest answer, in tokens",
     "stop": "Stop at",
+    "no_system_prompt": "No system prompt",
 }
 HELP = {
     "system_prompt": "Said to the model before everything else.",
     "temperature": "0 always takes the likeliest token; more is more varied.",
     "top_k": "0: all tokens.",
     "stop": "An answer ends before any of these texts. One a line.",
+    "no_system_prompt": "Not even the one that holds where the field above is empty.",
 }
 ROWS = {"system_prompt": 3, "stop": 2}
 

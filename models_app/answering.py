@@ -97,6 +97,8 @@ class Answering:
             value = getattr(SamplingParams(), name, None)
         if name == "max_tokens" and value is None:
             return "to the end of the window"
+        if name == "system_prompt" and value == "":
+            return "none"
         if value in (None, "", ()):
             return ""
         return " ".join(str(value).split())[:80]

@@ -77,6 +77,7 @@ ROWS: dict[str, Row] = {
     "people/<int:user_id>/sign-out": Row("staff", "POST"),
     "people/<int:user_id>/reset-link": Row("staff", "POST"),
     "c/<uuid:conversation_id>/settings/": Row("owner", "GET POST"),
+    "c/new/settings/": Row("writers", "GET POST"),
     "chats/settings/": Row("people", "GET POST"),
     "models/": Row("staff"),
     "models/now": Row("staff"),

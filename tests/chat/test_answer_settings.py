@@ -4,17 +4,20 @@ model's and its file's."""
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from accounts.models import User
-from chat.models import ConversationSettings, PersonSettings
-from inference.types import SamplingParams
-from models_app.models import CatalogEntry
+from chat.models import Conversation, ConversationSettings, PersonSettings
+from inference.types import ChatMessage, SamplingParams
+from models_app.models import CatalogEntry, ModelGrant
 from models_app.tuning import ModelSettings
-from tests.chat.conftest import start
+from tests.chat.conftest import start, until_settled
+from tests.chat.scripted_client import DONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,6 +27,7 @@ def url(conversation: Any) -> str:
 
 
 OWN = reverse("chat:own_settings")
+NEW = reverse("chat:new_settings")
 PANEL = {"HX-Request": "true", "HX-Target": "panel-body"}
 
 
@@ -106,6 +110,7 @@ async def test_a_foreign_chat_has_no_settings(stranger, conversation):
 
 def test_the_page_of_a_chat_leads_to_its_settings(site, conversation):
     assert url(conversation) in text_of(site.get(f"/c/{conversation.pk}/"))
+    assert NEW in text_of(site.get("/"))
     assert OWN in text_of(site.get("/"))
 
 
@@ -116,3 +121,102 @@ def test_a_person_who_goes_takes_their_settings_along(ada, conversation):
 
     assert not PersonSettings.objects.exists()
     assert not ConversationSettings.objects.exists()
+
+
+async def test_a_chat_can_have_no_system_prompt_above_another(ada, conversation, entry, inference):
+    await ModelSettings.objects.acreate(entry=entry, system_prompt="Be an owl.")
+    await PersonSettings.objects.acreate(user=ada, no_system_prompt=True)
+    turn = await start(ada, conversation, "Why?")
+    assert inference.requests[-1].messages == (ChatMessage("user", "Why?"),)
+    await inference.say(turn.answer.pk, DONE)
+    await until_settled(turn.answer.pk)
+
+    await ConversationSettings.objects.acreate(conversation=conversation, system_prompt="Be brief.")
+    await start(ada, conversation, "And now?")
+
+    assert inference.requests[-1].messages[0] == ChatMessage("system", "Be brief.")
+
+
+def test_no_system_prompt_is_saved_shown_and_told_to_who_stands_above(site, conversation):
+    shown = text_of(site.get(OWN))
+    assert not ticked(shown, "no_system_prompt")
+
+    site.post(OWN, {"no_system_prompt": "on"})
+
+    assert ticked(text_of(site.get(OWN)), "no_system_prompt")
+    assert "Empty: none (your settings)" in text_of(site.get(url(conversation)))
+    site.post(OWN, {})
+    assert not PersonSettings.objects.get().no_system_prompt
+
+
+def test_a_system_prompt_and_none_at_once_is_refused(site):
+    response = site.post(OWN, {"no_system_prompt": "on", "system_prompt": "Be brief."})
+
+    assert response.status_code == 422
+    assert "switch off “No system prompt”" in text_of(response)
+    assert not PersonSettings.objects.exists()
+
+
+def test_a_model_is_not_asked_for_what_it_has_nothing_behind(site, entry):
+    assert "no_system_prompt" not in text_of(site.get(reverse("models:settings", args=[entry.pk])))
+
+
+# -- a chat without a message -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("headers", [{}, PANEL])
+def test_a_new_chat_begins_with_its_settings_and_what_was_typed(site, ada, entry, headers):
+    assert "Answers in this chat" in text_of(site.get(NEW, headers=headers))
+
+    response = site.post(
+        f"{NEW}?model={entry.pk}", {"temperature": "0.3", "text": "Why?"}, headers=headers
+    )
+
+    begun = Conversation.objects.get()
+    assert (begun.owner, begun.model, begun.own.temperature) == (ada, entry, 0.3)
+    address = response.headers["HX-Redirect"] if headers else response.headers["Location"]
+    shown = text_of(site.get(address))
+    assert "Why?</textarea>" in shown
+    assert "New chat" in shown
+    assert url(begun) in shown
+
+
+async def test_its_first_message_is_answered_as_it_was_set(ada, asite, entry, inference):
+    await asite.post(NEW, {"system_prompt": "Be brief.", "text": "Why?"})
+    begun = await Conversation.objects.aget()
+
+    await start(ada, begun, "Why not?")
+
+    assert inference.requests[-1].messages[0] == ChatMessage("system", "Be brief.")
+    await begun.arefresh_from_db()
+    assert (begun.title, begun.draft) == ("Why not?", "")
+
+
+def test_nothing_set_begins_no_chat(site, entry):
+    assert site.post(NEW, {"text": "Why?"}, headers=PANEL).status_code == 204
+    assert site.post(NEW, {"text": "Why?"}).headers["Location"] == "/"
+    assert not Conversation.objects.exists()
+
+
+def test_wrong_settings_begin_no_chat_and_keep_the_chosen_model(site, entry):
+    response = site.post(f"{NEW}?model={entry.pk}", {"temperature": "9"}, headers=PANEL)
+
+    assert response.status_code == 422
+    assert f'hx-post="{NEW}?model={entry.pk}"' in text_of(response)
+    assert not Conversation.objects.exists()
+
+
+async def test_a_model_that_is_not_for_everybody_is_not_taken(stranger, entry):
+    group = await Group.objects.acreate(name="owls")
+    await ModelGrant.objects.acreate(entry=entry, group=group)
+
+    await stranger.post(f"{NEW}?model={entry.pk}", {"temperature": "1"})
+
+    begun = await Conversation.objects.aget()
+    assert begun.model is None
+
+
+def ticked(page: str, name: str) -> bool:
+    found = re.search(rf'<input type="checkbox"[^>]*name="{name}"[^>]*>', page)
+    assert found
+    return " checked" in found[0]

@@ -72,3 +72,20 @@ def test_a_chat_says_how_its_answers_shall_be(own_product, signed_in):
 
     expect(answers(page)).to_have_count(2)
     expect(wait_until_done(page)).to_contain_text("Cut off after 1 token, as is set for this chat.")
+
+
+def test_a_new_chat_says_before_its_first_message_how_its_answers_shall_be(own_product, signed_in):
+    page = signed_in(own_product, "/")
+    page.locator("#prompt").fill("Hello")
+
+    page.get_by_role("link", name="How answers shall be").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Longest answer, in tokens").fill("1")
+    dialog.get_by_role("button", name="Save").click()
+
+    page.wait_for_url("**/c/*/")
+    expect(page.locator("#prompt")).to_have_value("Hello")
+    page.get_by_role("button", name="Send").click()
+    expect(wait_until_done(page)).to_contain_text("Cut off after 1 token, as is set for this chat.")
+    page.goto(own_product.url)
+    expect(page.locator("#prompt")).to_have_value("")

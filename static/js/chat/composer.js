@@ -113,6 +113,8 @@ function ready() {
   if (!field || "ready" in field.dataset) return;
   field.dataset.ready = "";
   refusedShown = document.querySelector("[data-refused]");
+  // A chat that began with its settings took along what was typed before it.
+  if (field.value && field.value === remembered("new")) forget("new");
   const draft = remembered(field.dataset.draft);
   if (draft && !field.value) field.value = draft;
   update(field);
