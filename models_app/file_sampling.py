@@ -11,6 +11,7 @@ import msgspec
 from inference.gguf_header import GGUFHeader
 from models_app.answering import is_taken
 
+CONFIG = "generation_config.json"
 MAX_BYTES = 64 * 1024
 # Hugging Face's names, as its documentation of GenerationConfig has them.
 NAMES = {
@@ -24,20 +25,30 @@ NAMES = {
 
 def suggested(path: Path, header: GGUFHeader) -> dict[str, float]:
     """By the names of `AnswerSettings`; what is no number or out of bounds is left out."""
-    found = header.sampling or _of_repository(path.with_name("generation_config.json"))
+    found = header.sampling or _of_repository(path.with_name(CONFIG))
     return {name: value for name, value in found.items() if is_taken(name, value)}
 
 
-def _of_repository(path: Path) -> dict[str, float]:
+def sampling_of(content: bytes) -> dict[str, float] | None:
+    """What a file `CONFIG` says, by our names. None: it is none."""
     try:
-        with path.open("rb") as file:
-            said: Any = msgspec.json.decode(file.read(MAX_BYTES + 1)[:MAX_BYTES])
-    except (OSError, msgspec.DecodeError, RecursionError):
-        return {}
-    if not isinstance(said, dict) or said.get("do_sample") is False:
+        said: Any = msgspec.json.decode(content[:MAX_BYTES])
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    if said.get("do_sample") is False:
         return {}
     return {
         ours: said[theirs]
         for theirs, ours in NAMES.items()
         if isinstance(said.get(theirs), int | float) and not isinstance(said[theirs], bool)
     }
+
+
+def _of_repository(path: Path) -> dict[str, float]:
+    try:
+        with path.open("rb") as file:
+            return sampling_of(file.read(MAX_BYTES)) or {}
+    except OSError:
+        return {}

@@ -22,6 +22,7 @@ from django.utils import timezone
 from inference.errors import InvalidRequest
 from inference.gguf_model import part_paths
 from models_app import catalog, loading
+from models_app.file_sampling import CONFIG
 from models_app.models import CatalogEntry
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def why_not(entry: CatalogEntry) -> str:
 
 def regained_bytes(entry: CatalogEntry) -> int:
     """What the disk has more afterwards: nothing for a link, or for a file with another name."""
-    found = [path.lstat() for path in part_paths(Path(entry.path)) if os.path.lexists(path)]
+    found = [path.lstat() for path in _paths_of(entry) if os.path.lexists(path)]
     return sum(one.st_size for one in found if one.st_nlink == 1)
 
 
@@ -106,12 +107,20 @@ def _trash_of(entry: CatalogEntry) -> Path:
     return folder / Path(settings.TRASH_DIR).name
 
 
+def _paths_of(entry: CatalogEntry) -> list[Path]:
+    """Its parts, and how it wants to be sampled if no other model lies in their folder."""
+    parts = list(part_paths(Path(entry.path)))
+    beside = parts[0].with_name(CONFIG)
+    is_shared = bool(set(beside.parent.glob("*.gguf")) - set(parts))
+    return parts if is_shared or beside.parent == settings.MODELS_DIR else [*parts, beside]
+
+
 def _move(entry: CatalogEntry, source: Path, target: Path) -> None:
     """All its files, with their place below the folder; or none of them. Raises InvalidRequest for a file
     that is a mount of its own."""
     moved: list[tuple[Path, Path]] = []
     try:
-        for path in part_paths(Path(entry.path)):
+        for path in _paths_of(entry):
             place = path.relative_to(settings.MODELS_DIR)
             if os.path.lexists(source / place):
                 (target / place).parent.mkdir(parents=True, exist_ok=True)

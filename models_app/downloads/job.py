@@ -12,7 +12,7 @@ import time
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import read_header
 from models_app import catalog
-from models_app.downloads import states, storage
+from models_app.downloads import recommended, states, storage
 from models_app.downloads.progress import Progress
 from models_app.downloads.resolving import resolve
 from models_app.downloads.states import LeaseLost
@@ -93,6 +93,7 @@ def _obtain(download: Download) -> None:
         _bring(download, missing)
         _check_all(download, missing)
         states.renew(download, state=DownloadState.IMPORTING)
+        recommended.bring(download, hub(), Progress(download, done=download.total_bytes))
         storage.put_in_place(download, missing)
     catalog.scan()
     states.renew(download, done_bytes=download.total_bytes)

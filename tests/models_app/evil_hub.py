@@ -29,12 +29,13 @@ Fault = Callable[["Answer"], None]
 
 @dataclass
 class Made:
-    """A repository. `checksums`: other ones than the files' own."""
+    """A repository. `checksums`: other ones than the files' own; `in_git`: files that git itself keeps."""
 
     files: dict[str, bytes]
     gated: bool = False
     license: str = "apache-2.0"
     checksums: dict[str, str] = field(default_factory=dict)
+    in_git: tuple[str, ...] = ()
     gguf: dict[str, Any] | None = field(default_factory=lambda: {"total": 1_000_000_000})
     tags: tuple[str, ...] = ("gguf",)
     task: str = "text-generation"
@@ -75,6 +76,9 @@ class Made:
         return facts | ({"siblings": siblings} if blobs else {})
 
     def _sibling(self, name: str, data: bytes) -> dict[str, Any]:
+        if name in self.in_git:
+            blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            return {"rfilename": name, "size": len(data), "blobId": self.checksums.get(name, blob)}
         sha256 = self.checksums.get(name) or hashlib.sha256(data).hexdigest()
         return {
             "rfilename": name,

@@ -92,6 +92,77 @@ def test_the_parts_of_a_split_model_and_its_projector_come_together(hub, folder)
         assert placed(folder, Path(name).name).read_bytes() == data
 
 
+CONFIG = "generation_config.json"
+SAMPLING = b'{"temperature": 0.6, "top_k": 20}'
+
+
+def with_config(hub: EvilHub, content: bytes = SAMPLING, **facts: Any) -> None:
+    files = hub.made[REPOSITORY].files | {CONFIG: content}
+    hub.add(REPOSITORY, files, **({"in_git": (CONFIG,)} | facts))
+
+
+@pytest.mark.parametrize("in_git", [(CONFIG,), ()])
+def test_what_its_makers_recommend_comes_along(hub, folder, in_git):
+    with_config(hub, in_git=in_git)
+
+    assert obtained().state == DownloadState.READY
+    assert placed(folder, CONFIG).read_bytes() == SAMPLING
+    assert CatalogEntry.objects.usable().get().sampling == {"temperature": 0.6, "top_k": 20}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"{" + b" " * 65536 + b"}"], ids=["empty", "cut", "list", "long"]
+)
+def test_a_recommendation_that_is_none_is_left_out(hub, folder, content):
+    with_config(hub, content)
+
+    assert obtained().state == DownloadState.READY
+    assert sorted(path.name for path in placed(folder).parent.iterdir()) == ["night-Q4_K_M.gguf"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(evil.broken, evil.gone, evil.cut(5), evil.shorter, evil.longer, evil.other_total),
+        *(evil.other_bytes, evil.packed, evil.wrong_range, evil.no_range, evil.not_satisfiable),
+    ],
+)
+def test_a_recommendation_that_cannot_be_had_fails_no_download(hub, folder, fault):
+    with_config(hub)
+    hub.faults.extend([lambda _: None, fault])
+
+    download = obtained()
+
+    assert (download.state, download.reason) == (DownloadState.READY, "")
+    assert not placed(folder, CONFIG).exists()
+    assert CatalogEntry.objects.usable().get().sampling == {}
+
+
+def test_a_recommendation_with_another_checksum_is_left_out(hub, folder):
+    with_config(hub, checksums={CONFIG: "0" * 40})
+
+    assert obtained().state == DownloadState.READY
+    assert not placed(folder, CONFIG).exists()
+
+
+def test_a_recommendation_that_trickles_is_not_waited_for(hub, folder, monkeypatch):
+    monkeypatch.setattr(files, "PAGE_SECONDS", 0.1)
+    with_config(hub)
+    hub.faults.extend([lambda _: None, evil.slow(0.2, piece=1)])
+
+    assert obtained().state == DownloadState.READY
+    assert not placed(folder, CONFIG).exists()
+
+
+def test_a_recommendation_that_is_there_is_kept(hub, folder):
+    with_config(hub)
+    placed(folder).parent.mkdir(parents=True)
+    placed(folder, CONFIG).write_bytes(b'{"temperature": 1}')
+
+    assert obtained().state == DownloadState.READY
+    assert placed(folder, CONFIG).read_bytes() == b'{"temperature": 1}'
+
+
 def test_what_is_there_already_is_not_fetched_again(hub):
     obtained()
     sent = hub.bytes_sent

@@ -52,6 +52,27 @@ def test_a_deleted_model_leaves_its_folder_and_the_list(write, folder, staff):
     assert "Deleted a moment ago" in response.content.decode()
 
 
+def test_what_its_makers_recommend_goes_and_comes_back_with_the_last_model(write, folder):
+    write("owner/name/one.gguf")
+    entry = scanned()
+    size = Path(entry.path).stat().st_size
+    other = write("owner/name/two.gguf")
+    config = folder / "owner" / "name" / "generation_config.json"
+    config.write_text("{}")
+
+    removal.remove(entry)
+    assert config.exists()
+    removal.restore(entry)
+    other.unlink()
+    assert removal.regained_bytes(entry) == size + 2
+    removal.remove(entry)
+    assert list(folder.iterdir()) == []
+
+    removal.restore(entry)
+
+    assert config.read_text() == "{}"
+
+
 def test_undo_brings_every_part_back_where_it_was(folder, staff):
     (folder / "owner").mkdir()
     paths = write_split(folder / "owner")
