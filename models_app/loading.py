@@ -10,6 +10,7 @@ from asgiref.sync import async_to_sync
 from inference.errors import InvalidRequest, ServiceUnavailable
 from inference.types import LoadPlan, ModelSpec, ModelState, ModelStatus, ServiceStatus
 from models_app.engine import inference_client
+from models_app.failures import restarts_told
 from models_app.models import CatalogEntry
 
 # A page is not kept waiting for a service that restarts; it says so and can be reloaded.
@@ -106,9 +107,12 @@ def status_of(entry: CatalogEntry, service: ServiceStatus | None) -> EntryStatus
 
 
 def load(entry: CatalogEntry) -> None:
-    """Begin to load it, or join a load. Raises InferenceError."""
+    """Begin to load it, or join a load. Raises InferenceError, also while it is left alone after failures."""
     if not entry.is_usable:
         raise InvalidRequest(entry.problem or "The file of this model is no longer there.")
+    details = async_to_sync(inference_client().details)(str(entry.pk))
+    if details.closed_seconds:
+        raise InvalidRequest(restarts_told(details))
     async_to_sync(inference_client().load)(entry.spec)
 
 

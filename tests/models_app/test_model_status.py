@@ -144,6 +144,9 @@ def test_a_model_that_is_left_alone_offers_no_retry(folder, staff):
     assert "It failed 4 times within a minute" in text
     assert "Retry</button>" not in text
     assert "What its process printed" in text
+    refused = staff.post(reverse("models:load", args=[hollow.pk]), headers=HTMX)
+    assert refused.status_code == 422
+    assert "nothing starts it for another" in refused.headers["HX-Trigger"]
     loading.unload(hollow)
 
 
