@@ -68,6 +68,7 @@ class GGUFHeader:
     size: int
     split: Split | None
     sampling: dict[str, float]
+    license: str = ""
 
 
 def read_header(path: Path) -> GGUFHeader:
@@ -125,6 +126,7 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
         size=size,
         split=_split(metadata),
         sampling=_sampling(metadata),
+        license=one_line(metadata.text("general.license"), limit=200),
     )
 
 

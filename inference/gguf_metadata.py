@@ -27,6 +27,7 @@ _KEPT_TEXTS = frozenset(
         "general.type",
         "general.name",
         "general.basename",
+        "general.license",
         "tokenizer.ggml.model",
         "tokenizer.chat_template",
     )

@@ -12,6 +12,7 @@ from django_htmx.middleware import HtmxDetails
 
 from models_app import catalog
 from models_app.access import get_entry, staff_only
+from models_app.file_facts import facts_of
 from models_app.models import CatalogEntry
 from models_app.present import present
 from models_app.rows import models_region
@@ -24,11 +25,13 @@ class HtmxHttpRequest(HttpRequest):
 @staff_only
 @require_GET
 def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
-    if not request.htmx:
-        catalog.refresh()
-    context = {"present": present(_shown(entry_id))}
-    template = "models_app/_status.html" if request.htmx else "models_app/status.html"
-    return render(request, template, context)
+    if request.htmx:
+        context = {"present": present(_shown(entry_id))}
+        return render(request, "models_app/_status.html", context)
+    catalog.refresh()
+    entry = _shown(entry_id)
+    context = {"present": present(entry), "file": facts_of(entry)}
+    return render(request, "models_app/status.html", context)
 
 
 @staff_only

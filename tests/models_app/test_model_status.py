@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import uuid
+from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -17,7 +18,7 @@ from inference.types import ChatMessage, GenerationRequest, SamplingParams
 from models_app import catalog, loading
 from models_app.engine import inference_client
 from models_app.models import CatalogEntry
-from tests.inference.gguf_files import File
+from tests.inference.gguf_files import LLAMA, File, string_pair
 from tests.made_models import write_scripted_model
 from tests.models_app.conftest import wait_for
 
@@ -148,6 +149,38 @@ def test_a_model_that_is_left_alone_offers_no_retry(folder, staff):
     assert refused.status_code == 422
     assert "nothing starts it for another" in refused.headers["HX-Trigger"]
     loading.unload(hollow)
+
+
+def test_the_page_tells_what_the_file_says_of_itself(folder, staff):
+    template = "{% if tools %}{{ tools }}{% endif %}<think>"
+    pairs = (
+        *LLAMA[:-1],
+        string_pair("general.license", "apache-2.0"),
+        string_pair("tokenizer.chat_template", template),
+    )
+    File(pairs=pairs).write(folder / "owl.gguf")
+    catalog.scan()
+    owl = CatalogEntry.objects.get()
+
+    text = shown_whole(staff, owl)
+
+    assert fact(text, "Licence") == "apache-2.0"
+    assert fact(text, "Tokenizer").startswith("gpt2, ")
+    assert owl.path in fact(text, "File")
+    for capability in ("Chat", "Tools", "Reasoning"):
+        assert re.search(rf"</svg>{capability}</li>", text)
+
+
+def test_a_file_that_is_gone_says_nothing_of_itself(entry, staff):
+    Path(entry.path).unlink()
+
+    assert "<dt>Licence</dt>" not in shown_whole(staff, entry)
+
+
+def shown_whole(client: Client, entry: CatalogEntry) -> str:
+    response = client.get(reverse("models:status", args=[entry.pk]))
+    assert response.status_code == 200
+    return html.unescape(response.content.decode())
 
 
 def test_without_a_service_nothing_is_claimed(entry, staff, settings, tmp_path):
