@@ -138,8 +138,10 @@ class Traffic:
     def _note(self, name: str, event: Finished | Failed, wait: float, seconds: float) -> None:
         self.waits[name].append(wait)
         self.longest = max(self.longest, seconds)
-        is_failed = isinstance(event, Failed)
-        self.ends[f"failed: {event.error.message}" if is_failed else event.reason.value] += 1
+        if isinstance(event, Failed):
+            self.ends[f"failed: {event.error.message}"] += 1
+        else:
+            self.ends[event.reason.value] += 1
 
     async def _watch(self) -> None:
         """How often each was loaded, and how long that took at most."""

@@ -26,11 +26,10 @@ class HtmxHttpRequest(HttpRequest):
 @require_GET
 def status(request: HtmxHttpRequest, entry_id: UUID) -> HttpResponse:
     if request.htmx:
-        context = {"present": present(_shown(entry_id))}
-        return render(request, "models_app/_status.html", context)
+        return render(request, "models_app/_status.html", {"present": present(_shown(entry_id))})
     catalog.refresh()
     entry = _shown(entry_id)
-    context = {"present": present(entry), "file": facts_of(entry)}
+    context: dict[str, object] = {"present": present(entry), "file": facts_of(entry)}
     return render(request, "models_app/status.html", context)
 
 

@@ -65,8 +65,12 @@ class Somebody:
             assert self.reality.last_so(name, state) >= since, self._told(name, state, since)
 
     def _shown(self) -> list[tuple[str, str]]:
+        """What is claimed: a page that had no answer within a second says that it does not know."""
         rows = [(name, self.page.rows[name].state) for name in NAMES]
-        return [*rows, (self.watched, self.status.state)]
+        shown = [*rows, (self.watched, self.status.state)]
+        claims = [(name, state) for name, state in shown if state != "unknown"]
+        self.done["unknown"] += len(shown) - len(claims)
+        return claims
 
     def _told(self, name: str, state: str, since: float) -> str:
         moments = [one for one in self.reality.moments if one.at >= since]
