@@ -47,7 +47,7 @@ CLIENTS = {"busy": 9, "at times": 2, "seldom": 1}
 PAUSES = {"busy": 0.0, "at times": 3.0, "seldom": 10.0}
 MAX_SEQUENCES = 4
 MAX_TOKENS = 48
-SHARE_CANCELLED = 0.1
+SHARE_CANCELLED = 0.2
 REPORT_SECONDS = 30.0
 SAMPLE_SECONDS = 0.1
 # Of what one model needs: not enough for two.
@@ -110,28 +110,29 @@ class Traffic:
 
     async def _ask(self, name: str) -> None:
         generation_id = f"{name} {self.random.getrandbits(64):x}"
-        await self.client.generate(self._request(name, generation_id))
+        max_tokens = self.random.randint(1, MAX_TOKENS)
+        await self.client.generate(self._request(name, generation_id, max_tokens))
         asked_at = began_at = time.monotonic()
-        stops_at = self.random.randrange(MAX_TOKENS)
         is_cancelled = self.random.random() < SHARE_CANCELLED
+        stops_at = self.random.randint(1, max_tokens) if is_cancelled else 0
         num_deltas = 0
         async for logged in self.client.attach(generation_id):
             if isinstance(logged.event, Delta):
                 began_at = began_at if num_deltas else time.monotonic()
                 num_deltas += 1
-                if is_cancelled and num_deltas == stops_at:
+                if num_deltas == stops_at:
                     await self.client.stop(generation_id)
             elif isinstance(logged.event, Finished | Failed):
                 self._note(name, logged.event, began_at - asked_at, time.monotonic() - began_at)
         await self.client.forget(generation_id)
 
-    def _request(self, name: str, generation_id: str) -> GenerationRequest:
+    def _request(self, name: str, generation_id: str, max_tokens: int) -> GenerationRequest:
         words = " ".join(["word"] * self.random.randint(1, 100))
         return GenerationRequest(
             generation_id=generation_id,
             model=ModelSpec(model_id=name, name=name, path=str(self.folder / f"{name}.gguf")),
             messages=(ChatMessage("user", words),),
-            sampling=SamplingParams(max_tokens=self.random.randint(1, MAX_TOKENS)),
+            sampling=SamplingParams(max_tokens=max_tokens),
             user=self.random.choice(["ada", "grace", "linus"]),
         )
 
