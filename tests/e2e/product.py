@@ -59,7 +59,11 @@ class Product:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        printed = wait_for(self._printed_url, what="a URL\n" + self.output, seconds=START_SECONDS)
+        try:
+            printed = wait_for(self._printed_url, what="its URL", seconds=START_SECONDS)
+        except AssertionError as error:
+            self.stop()
+            raise AssertionError(f"{error}\n{self.output}") from None
         self.url = "/".join(printed.split("/")[:3])
         self.setup_url = printed if "token=" in printed else ""
 
