@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from html import escape
 from typing import Any
 
 from minerva_site.hosts import normal_authority
+from minerva_site.refusal_page import CONTENT_SECURITY_POLICY, page_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -152,15 +152,12 @@ async def refuse(scope: Scope, send: Send, status: int, title: str, sentence: st
         # Before it was accepted, a close is answered as 403.
         await send({"type": "websocket.close", "code": 4003})
         return
-    body = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Minerva</title>'
-        f"<h1>{escape(title)}</h1><p>{escape(sentence)}</p></html>\n"
-    ).encode()
+    body = page_of(title, sentence)
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
-        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+        (b"content-security-policy", CONTENT_SECURITY_POLICY),
         (b"cache-control", b"no-store"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.e2e import chatting
 from tests.e2e.product import ROOT, Product
@@ -15,14 +15,29 @@ from tests.e2e.product import ROOT, Product
 SCREENS = ROOT / "screens"
 WIDTHS = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
-each_look = pytest.mark.parametrize(
-    "look",
-    [
-        pytest.param({"viewport": size, "color_scheme": scheme}, id=f"{width}-{scheme}")
-        for width, size in WIDTHS.items()
-        for scheme in SCHEMES
-    ],
-)
+LOOKS = [
+    pytest.param({"viewport": size, "color_scheme": scheme}, id=f"{width}-{scheme}")
+    for width, size in WIDTHS.items()
+    for scheme in SCHEMES
+]
+each_look = pytest.mark.parametrize("look", LOOKS)
+# Of two looks, both widths and both schemes are seen.
+two_looks = pytest.mark.parametrize("look", [LOOKS[0], LOOKS[3]])
+
+
+PAGES = {
+    "people": "/people/",
+    "person": "/people/1/",
+    "usage": "/usage/",
+    "usage-of-all": "/usage/all/",
+    "keys": "/account/keys/",
+    "api": "/account/api/",
+    "account": "/profile/",
+    "sharing": "/sharing/",
+    "shared": "/shared/",
+    "answers": "/chats/settings/",
+    "not-there": "/nowhere/",
+}
 
 
 def check_look(page: Page, name: str, request: pytest.FixtureRequest) -> None:
@@ -94,3 +109,41 @@ def test_set_up_looks_finished(new_product, browser, look, request):
 
     check_look(page, "set-up", request)
     page.close()
+
+
+@two_looks
+def test_pages_of_people_and_keys_look_finished(product, signed_in, look, request):
+    page = signed_in(product, expects=404, **look)
+    for name, path in PAGES.items():
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        check_look(page, name, request)
+
+
+@two_looks
+def test_what_is_handed_on_looks_finished(product, signed_in, browser, look, request):
+    page = signed_in(product, "/people/", **look)
+    page.get_by_role("button", name="Make a link").click()
+    link = page.locator("#handed-link").inner_text()
+    check_look(page, "invitation", request)
+    page.goto(product.url + "/account/keys/")
+    page.get_by_label("Name", exact=True).fill("editor")
+    page.get_by_role("button", name="Make key").click()
+    page.locator("#new-secret").wait_for()
+    check_look(page, "new-key", request)
+
+    guest = browser.new_page(**look)
+    guest.goto(link)
+    check_look(guest, "join", request)
+    guest.goto(product.url + "/join/nothing/")
+    check_look(guest, "refused-link", request)
+    guest.close()
+
+
+def test_what_was_not_accepted_is_in_view(product, signed_in):
+    """The form stands below what is long already: without the focus the page would open at its top."""
+    page = signed_in(product, "/usage/all/", expects=422, viewport=WIDTHS["narrow"])
+    page.get_by_role("button", name="Add quota").click()
+
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    expect(page.get_by_role("alert")).to_be_focused()

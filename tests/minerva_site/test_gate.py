@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
 from collections.abc import Sequence
 from typing import Any
@@ -183,6 +185,15 @@ async def test_the_page_of_a_wrong_address_names_it_harmlessly_and_no_right_one(
     page = sent[1]["body"].decode()
     assert "evil&lt;script&gt;" in page
     assert "127.0.0.1" not in page
+
+
+async def test_a_refusal_brings_its_style_along_and_lets_nothing_else_in():
+    _, sent = await knock(headers=[(b"host", b"evil:1")])
+
+    style = sent[1]["body"].split(b"<style>")[1].split(b"</style>")[0]
+    hashed = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    policy = dict(sent[0]["headers"])[b"content-security-policy"].decode()
+    assert policy == f"default-src 'none'; style-src 'sha256-{hashed}'; frame-ancestors 'none'"
 
 
 async def test_with_https_a_websocket_comes_from_an_https_page():
