@@ -4,6 +4,7 @@
 .PHONY: help run test lint format guide guide-evaluation bench requirements set-up clean
 
 SET_UP = python=$$(sh scripts/find-python) && "$$python" scripts/set_up.py
+SET_UP_CLIENTS = python=$$(sh scripts/find-python) && "$$python" scripts/other_clients.py
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 30
@@ -14,6 +15,7 @@ run: ## Set up what is missing, then start Minerva; ARGS="--port 9000" is passed
 
 test: ## Every check and every test, as the continuous integration runs them
 	@$(SET_UP) dev
+	@$(SET_UP_CLIENTS)
 	@.venv/bin/python scripts/check.py all
 
 lint: ## The checks without the tests: ruff, mypy, imports, templates, migrations
@@ -42,6 +44,7 @@ requirements: ## Pin the versions anew from pyproject.toml
 
 set-up: ## Only set up, for running and testing, and start nothing
 	@$(SET_UP) dev
+	@$(SET_UP_CLIENTS)
 
 clean: ## Remove what was set up; data and compiled llama.cpp wheels stay
-	rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools .clients .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -7,7 +7,7 @@ log and from the note that was stored with it, so any web process writes the sam
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -87,20 +87,23 @@ def data(value: object, *, name: str = "") -> bytes:
 def comment(event: Event | None) -> bytes:
     """What is waited for, for people who look; clients skip it."""
     match event:
-        case Queued(position=position):
-            return b": queued %d\n\n" % position
+        case Queued(position=position, expected_seconds=seconds):
+            about = "" if seconds is None else f", about {seconds:.0f} s"
+            return f": queued {position}{about}\n\n".encode()
         case Loading(fraction=fraction):
             return b": loading %d %%\n\n" % round(100 * fraction)
     return b": keep-alive\n\n"
 
 
 async def written(
-    came: Iterable[Event], events: AsyncIterator[Event | None], numbered: Numbered
+    came: Sequence[Event], events: AsyncIterator[Event | None], numbered: Numbered
 ) -> AsyncIterator[bytes]:
     """The stream's bytes, up to its end or to what broke it off."""
     for event in came:
         if part := numbered.feed(event):
             yield part
+    if came and isinstance(came[-1], Queued | Loading):
+        yield comment(came[-1])
     spoke_at = time.monotonic()
     try:
         async for news in events:

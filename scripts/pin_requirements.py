@@ -15,7 +15,7 @@ SHARED = ["--universal", "--no-header", "--no-emit-index-url", "--no-emit-find-l
 
 def main() -> None:
     compile_command = [find_uv(), "pip", "compile", "--quiet", "--python-version=3.11", *SHARED]
-    run, dev = REQUIREMENTS["run"], REQUIREMENTS["dev"]
+    run, dev, clients = (REQUIREMENTS[kind] for kind in ("run", "dev", "clients"))
     for command in (
         [*compile_command, "pyproject.toml", f"--output-file={run.name}"],
         [
@@ -25,6 +25,7 @@ def main() -> None:
             f"--constraint={run.name}",
             f"--output-file={dev.name}",
         ],
+        [*compile_command, "--group=clients", f"--output-file={clients.name}"],
     ):
         subprocess.run(command, cwd=ROOT, check=True)
 

@@ -40,6 +40,7 @@ REQUIREMENTS = {
     "run": ROOT / "requirements.txt",
     "dev": ROOT / "requirements-dev.txt",
     "guide": ROOT / "requirements-guide.txt",
+    "clients": ROOT / "requirements-clients.txt",
 }
 NO_VENV_ADVICE = (
     "Python's venv module does not work here, and uv is not installed. "

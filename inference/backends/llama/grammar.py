@@ -17,7 +17,8 @@ MAX_GRAMMAR_BYTES = 1024 * 1024
 # The converter's own rule lets control characters and halves of surrogate pairs into a JSON string.
 CHARACTER = re.compile(r"^char ::= .*$", re.MULTILINE)
 JSON_CHARACTER = (
-    r'char ::= [^"\\\x00-\x1F\x7F\uD800-\uDFFF] | "\\" (["\\/bfnrt] | "u" [0-9a-fA-F]{4})'
+    r'char ::= [^"\\\x00-\x1F\x7F\uD800-\uDFFF] | "\\" (["\\/bfnrt] | "u" '
+    r"([0-9a-cefA-CEF] [0-9a-fA-F]{3} | [dD] [0-7] [0-9a-fA-F]{2}))"
 )
 
 

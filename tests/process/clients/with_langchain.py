@@ -6,6 +6,7 @@ import json
 import sys
 
 import openai
+from engine_load import becomes_idle, num_running
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 url, key, weather = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
@@ -16,6 +17,10 @@ schema = {"title": "Weather", **weather["function"]["parameters"]}
 fits = ChatOpenAI(model="random", **to).with_structured_output(schema, method="json_schema")
 forced = ChatOpenAI(model="random", **to).bind_tools([weather], tool_choice="weather")
 embeds = OpenAIEmbeddings(model="embeds", check_embedding_ctx_length=False, **to)
+endless = ChatOpenAI(model="endless", **to).stream("Hello")
+aborted = [next(endless) for _ in range(5)]
+was_running = num_running(url, key)
+endless.close()
 try:
     ChatOpenAI(model="nowhere", **to).invoke("Hello")
     error = ""
@@ -31,6 +36,7 @@ print(
             "fitted": json.dumps(fits.invoke("Hello")),
             "vectors": len(embeds.embed_documents(["x", "y"])),
             "error": error,
+            "aborted": len(aborted) == 5 and was_running == 1 and becomes_idle(url, key),
         }
     )
 )

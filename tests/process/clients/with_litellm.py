@@ -9,6 +9,7 @@ import sys
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # asks nobody else
 
 import litellm
+from engine_load import becomes_idle, num_running
 
 url, key, weather = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 to = {"api_base": f"{url}/v1", "api_key": key, "max_retries": 0}
@@ -25,6 +26,16 @@ vectors = litellm.embedding(model="openai/embeds", input=["x", "y"], encoding_fo
 by_messages = litellm.completion(
     model="anthropic/plain", messages=hello, api_base=url, api_key=key, max_tokens=99
 )
+models = litellm.get_valid_models(
+    check_provider_endpoint=True,
+    custom_llm_provider="openai",
+    api_base=f"{url}/v1",
+    api_key=key,
+)
+endless = litellm.completion(model="openai/endless", messages=hello, stream=True, **to)
+aborted = [next(endless) for _ in range(5)]
+was_running = num_running(url, key)
+endless.close()
 try:
     litellm.completion(model="openai/nowhere", messages=hello, **to)
     error = ""
@@ -40,6 +51,8 @@ print(
             "vectors": len(vectors.data),
             "messages": by_messages.choices[0].message.content,
             "error": error,
+            "models": [name.removeprefix("openai/") for name in models],
+            "aborted": len(aborted) == 5 and was_running == 1 and becomes_idle(url, key),
         }
     )
 )

@@ -28,11 +28,27 @@ try {
 } catch (refused) {
   error = refused.constructor.name;
 }
-const endless = await client.chat.completions.create({ model: "endless", messages, stream: true });
-let aborted = 0;
-for await (const part of endless) {
-  if (++aborted === 5) endless.controller.abort();
+async function running() {
+  const stats = await (await fetch(`${url}/v1/stats`, { headers: { Authorization: `Bearer ${key}` } })).json();
+  return stats.models.reduce((sum, model) => sum + model.running, 0);
 }
+
+async function becomesIdle() {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) if ((await running()) === 0) return true;
+  return false;
+}
+
+const endless = await client.chat.completions.create({ model: "endless", messages, stream: true });
+let parts = 0;
+let wasRunning = 0;
+for await (const part of endless) {
+  if (++parts === 5) {
+    wasRunning = await running();
+    endless.controller.abort();
+  }
+}
+const aborted = wasRunning === 1 && (await becomesIdle());
 console.log(
   JSON.stringify({
     models,
