@@ -20,6 +20,4 @@ window.SwaggerUIBundle({
   persistAuthorization: false,
   defaultModelsExpandDepth: -1,
   presets: [window.SwaggerUIBundle.presets.apis],
-  // Its own <main> would be the second one of the page.
-  onComplete: () => place.querySelector("main")?.setAttribute("role", "presentation"),
 });
