@@ -112,12 +112,12 @@ def test_set_up_looks_finished(new_product, browser, look, request):
 
 
 @two_looks
-def test_pages_of_people_and_keys_look_finished(product, signed_in, look, request):
-    page = signed_in(product, expects=404, **look)
-    for name, path in PAGES.items():
-        page.goto(path)
-        page.wait_for_load_state("networkidle")
-        check_look(page, name, request)
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_of_people_and_keys_look_finished(product, signed_in, look, name, request):
+    page = signed_in(product, PAGES[name], expects=404, **look)
+    page.wait_for_load_state("networkidle")
+
+    check_look(page, name, request)
 
 
 @two_looks
