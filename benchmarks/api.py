@@ -12,9 +12,10 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -55,17 +56,18 @@ async def first_tokens(api: ApiProcess, key: str, *, runs: int) -> None:
 
 
 async def relaying(api: ApiProcess, key: str, *, number: int, tokens: int, pages: int) -> None:
-    alone = await asyncio.gather(
-        *(one.read_directly(api, tokens=tokens) for one in streams_of(number))
-    )
+    alone = [
+        one
+        for one in await together(
+            streams_of(number), lambda one: one.read_directly(api, tokens=tokens)
+        )
+        if isinstance(one, Stream)
+    ]
     web = psutil.Process(api.web.process.pid)
     async with idle_pages(api, pages, first=number):
         idle = await idle_share(web)
         before, began_at = cpu_seconds(web), time.perf_counter()
-        done = await asyncio.gather(
-            *(one.read(api, key, tokens=tokens) for one in streams_of(number)),
-            return_exceptions=True,
-        )
+        done = await together(streams_of(number), lambda one: one.read(api, key, tokens=tokens))
         seconds, used = time.perf_counter() - began_at, cpu_seconds(web) - before
         memory = web.memory_info().rss / 1024**2
     read = [one for one in done if isinstance(one, Stream)]
@@ -77,6 +79,19 @@ async def relaying(api: ApiProcess, key: str, *, number: int, tokens: int, pages
         f"p99 gap {p99(read) * 1000:.1f} ms, {(p99(read) - p99(alone)) * 1000:.1f} ms of it added; "
         f"{memory:.0f} MiB; {len(done) - len(read)} errors"
     )
+
+
+async def together(
+    streams: Sequence[Stream], read: Callable[[Stream], Coroutine[Any, Any, Stream]]
+) -> Sequence[Stream | BaseException]:
+    """Each begins when the one before it has begun to come: 64 may wait at the same moment."""
+    tasks = []
+    for one in streams:
+        tasks.append(asyncio.create_task(read(one)))
+        begun = asyncio.create_task(one.begun.wait())
+        await asyncio.wait((tasks[-1], begun), return_when=asyncio.FIRST_COMPLETED)
+        begun.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def idle_share(web: psutil.Process, seconds: float = 5.0) -> float:
@@ -91,8 +106,9 @@ def p99(streams: Sequence[Stream]) -> float:
 
 
 async def measure(api: ApiProcess, key: str, options: argparse.Namespace) -> None:
-    for model in MODELS:
-        await Stream(model).read(api, key, tokens=1)  # loads it
+    for model in MODELS:  # loads it, by either way
+        await Stream(model).read(api, key, tokens=1)
+        await Stream(model).read_directly(api, tokens=1)
     await first_tokens(api, key, runs=options.runs)
     for number in options.streams:
         pages = options.pages if number == max(options.streams) else 0

@@ -56,6 +56,7 @@ class Stream:
     num_tokens: int = 0
     gaps: list[float] = field(default_factory=list)
     service_first: float = 0.0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
     _began_at: float = 0.0
     _last_at: float = 0.0
 
@@ -116,6 +117,7 @@ class Stream:
         now = time.perf_counter()
         if self.first is None:
             self.first = now - self._began_at
+            self.begun.set()
         else:
             self.gaps.append(now - self._last_at)
         self._last_at = now

@@ -210,8 +210,8 @@ class Actor:
         )
         frames = ""
         with opened as socket:
-            socket.send(json.dumps({"version": ""}))
             try:
+                socket.send(json.dumps({"version": ""}))
                 while "transcript-version" not in frames:
                     frames += str(socket.recv(timeout=60))
             except ConnectionClosed as closed:

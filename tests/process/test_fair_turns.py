@@ -86,11 +86,13 @@ async def test_the_wait_is_told_within_half_of_it_in_the_median(folder, endless,
     chance = random.Random(11)
     turns: list[Turn] = []
     with ServiceProcess(folder, "--max-sequences", str(num_places)) as service:
-        await ended(service, endless, Turn("first"), "first", 100)
+        for number in range(8):  # so that it is known how long answers take here
+            tokens = chance.randint(20, 300)
+            await ended(service, endless, Turn("before"), f"before-{number}", tokens)
         running: set[asyncio.Task[Turn]] = set()
         num_posted = 0
         while running or num_posted < NUM_REQUESTS:
-            for _ in range(min(2 if running else num_places + 2, NUM_REQUESTS - num_posted)):
+            for _ in range(min(2 if running else num_places + 8, NUM_REQUESTS - num_posted)):
                 turn, name = Turn(str(chance.randrange(NUM_USERS))), f"request-{num_posted}"
                 work = ended(service, endless, turn, name, chance.randint(20, 300))
                 running.add(asyncio.create_task(work))
