@@ -1,0 +1,57 @@
+"""A model as it lies on disk, whichever engine runs it: a GGUF file, or a folder for MLX."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from inference.gguf_model import part_paths, read_model
+from inference.mlx_folder import read_folder
+
+
+class ModelFormat(StrEnum):
+    GGUF = "GGUF"
+    MLX = "MLX"
+
+
+class ModelHeader(Protocol):
+    """What both kinds say of themselves; see `GGUFHeader`."""
+
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def num_parameters(self) -> int: ...
+    @property
+    def quantization(self) -> str: ...
+    @property
+    def context_length(self) -> int: ...
+    @property
+    def embedding_length(self) -> int: ...
+    @property
+    def num_kv_values(self) -> int: ...
+    @property
+    def vocabulary_size(self) -> int: ...
+    @property
+    def chat_template(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sampling(self) -> dict[str, float]: ...
+
+
+def format_of(path: Path) -> ModelFormat:
+    """Told by the name: what is there may be gone."""
+    return ModelFormat.GGUF if path.name.lower().endswith(".gguf") else ModelFormat.MLX
+
+
+def read_any(path: Path) -> ModelHeader:
+    """Raises ModelFileInvalid for what cannot be loaded."""
+    return read_model(path) if format_of(path) is ModelFormat.GGUF else read_folder(path)
+
+
+def own_paths(path: Path) -> list[Path]:
+    """What belongs to the model and to nothing else: its parts, or its folder."""
+    return part_paths(path) if format_of(path) is ModelFormat.GGUF else [path]
