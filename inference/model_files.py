@@ -53,5 +53,11 @@ def read_any(path: Path) -> ModelHeader:
 
 
 def own_paths(path: Path) -> list[Path]:
-    """What belongs to the model and to nothing else: its parts, or its folder."""
-    return part_paths(path) if format_of(path) is ModelFormat.GGUF else [path]
+    """Its files: all parts, whether they are there or not; or what lies in its folder, but for models of
+    another format and further folders."""
+    if format_of(path) is ModelFormat.GGUF:
+        return part_paths(path)
+    if not path.is_dir():
+        return []
+    others = (one for one in path.iterdir() if format_of(one) is not ModelFormat.GGUF)
+    return sorted(one for one in others if not one.is_dir())

@@ -178,7 +178,9 @@ def try_mlx() -> None:
     try:
         set_up_mlx()
     except SetUpFailed:
-        say("MLX could not be set up: the lines above say why. MLX models will not run; all else does.")
+        say(
+            "MLX could not be set up: the lines above say why. MLX models will not run; all else does."
+        )
 
 
 def set_up_mlx() -> None:

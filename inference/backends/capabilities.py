@@ -64,7 +64,7 @@ def table(backends: Iterable[Capabilities]) -> str:
     """In Markdown."""
     columns = list(backends)
     rows = [
-        ["", *(one.name for one in columns)],
+        ["What", *(one.name for one in columns)],
         ["---"] * (len(columns) + 1),
         ["Formats", *(", ".join(one.file_formats) for one in columns)],
         ["Devices", *(", ".join(one.devices) for one in columns)],
