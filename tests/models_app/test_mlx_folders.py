@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,7 +114,7 @@ def with_pickle(path: Path) -> None:
     (path / "model.safetensors").rename(path / "pytorch_model.bin")
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[Path], object]] = {
     "config.json is not valid JSON": lambda path: (path / "config.json").write_text("{"),
     "config.json is not what": lambda path: (path / "config.json").write_text("[]"),
     "does not say which architecture": lambda path: changed(path, model_type=None),

@@ -130,4 +130,5 @@ def _temperature(params: SamplingParams, values: Floats) -> float:
     entropy = -float((chances * np.log(np.maximum(chances, 1e-300))).sum()) / math.log(len(values))
     least = max(0.0, params.temperature - params.dynatemp_range)
     most = params.temperature + params.dynatemp_range
-    return max(1e-3, least + (most - least) * entropy**params.dynatemp_exponent)
+    share = math.pow(max(0.0, entropy), params.dynatemp_exponent)
+    return max(1e-3, least + (most - least) * share)
