@@ -48,6 +48,8 @@ class MLXHeader:
     chat_template: str
     size: int
     sampling: dict[str, float] = field(default_factory=dict)
+    tokenizer_model: str = TOKENIZER
+    license: str = ""
 
 
 def weight_files(folder: Path) -> list[Path]:

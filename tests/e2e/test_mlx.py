@@ -45,6 +45,7 @@ def test_a_folder_for_mlx_is_found_loaded_asked_and_unloaded(mlx_product, signed
     row.get_by_role("link", name=NAME, exact=True).click()
     expect(page.get_by_text("MLX, CPU: MLX computes on GPUs of Apple's only")).to_be_visible()
     expect(page.get_by_text("MLX (mlx-lm 0.32.")).to_be_visible()
+    expect(page.get_by_text("tokenizer.json, 1,536 tokens")).to_be_visible()
     page.goto(f"{mlx_product.url}/models/")
     row.get_by_role("button", name="Unload").click()
     expect(row.locator("[data-state=unloaded]")).to_be_visible(timeout=30_000)
