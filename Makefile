@@ -1,7 +1,7 @@
 # Everything a person types. What the targets do is told in README.md and docs/commands.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format guide guide-evaluation bench requirements set-up clean
+.PHONY: help run test lint format mlx guide guide-evaluation bench requirements set-up clean
 
 SET_UP = python=$$(sh scripts/find-python) && "$$python" scripts/set_up.py
 SET_UP_CLIENTS = python=$$(sh scripts/find-python) && "$$python" scripts/other_clients.py
@@ -26,6 +26,9 @@ format: ## Put code and templates into their one form
 	@$(SET_UP) dev
 	@.venv/bin/python scripts/check.py format
 
+mlx: ## Set up MLX, for models in its format; on Apple silicon "make run" does it
+	@$(SET_UP) mlx
+
 guide: ## Train the built-in guide from nothing, and evaluate it: half an hour on two cores
 	@$(SET_UP) guide
 	@PYTHONPATH=scripts .venv/bin/python -m guide train
@@ -47,4 +50,4 @@ set-up: ## Only set up, for running and testing, and start nothing
 	@$(SET_UP_CLIENTS)
 
 clean: ## Remove what was set up; data and compiled llama.cpp wheels stay
-	rm -rf .venv .tools .clients .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-mlx .tools .clients .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -34,8 +34,8 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed")
 
 async def messages(request: HttpRequest, caller: Caller) -> HttpResponse | StreamingHttpResponse:
     asked = bodies.read(request, MessagesRequest)
-    check_backend(asked.backend)
     target = await target_of(request, caller, asked.model)
+    check_backend(asked.backend, target.entry.format)
     return await serve(_job(asked, target))
 
 

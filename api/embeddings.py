@@ -33,8 +33,8 @@ class EmbeddingsRequest(msgspec.Struct, kw_only=True):
 
 async def embeddings(request: HttpRequest, caller: Caller) -> HttpResponse:
     asked = bodies.read(request, EmbeddingsRequest)
-    check_backend(asked.backend)
     target = await target_of(request, caller, asked.model, scope=Scope.EMBED)
+    check_backend(asked.backend, target.entry.format)
     wanted = EmbeddingRequest(
         generation_id=new_id("embd-"),
         model=target.entry.spec,

@@ -20,7 +20,7 @@ from api.response_types import (
     output_of,
     refuse_unsupported,
 )
-from api.sampling import sampling_of
+from api.sampling import check_backend, sampling_of
 from api.serving import Job, serve
 from api.streams import StreamNote
 from api.targets import Target, new_id, now, target_of
@@ -33,6 +33,7 @@ async def responses(request: HttpRequest, caller: Caller) -> HttpResponse | Stre
     asked = bodies.read(request, ResponsesRequest)
     refuse_unsupported(asked)
     target = await target_of(request, caller, asked.model)
+    check_backend(asked.backend, target.entry.format)
     return await serve(_job(asked, target))
 
 

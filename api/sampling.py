@@ -9,10 +9,14 @@ import msgspec
 from api import bodies
 from api.errors import invalid, unsupported
 from inference.limits import check_sampling
+from inference.model_files import ModelFormat
 from inference.types import OutputFormat, SamplingParams
 
-# What programs may call the engine we have.
-BACKENDS = ("llama.cpp", "llama_cpp", "llamacpp", "auto")
+# What programs may call the engines that we have, by the format of the models that each runs.
+BACKENDS = {
+    ModelFormat.GGUF: ("auto", "llama.cpp", "llama_cpp", "llamacpp"),
+    ModelFormat.MLX: ("auto", "mlx", "mlx-lm", "mlx_lm"),
+}
 
 
 class SamplingFields(msgspec.Struct, kw_only=True):
@@ -63,7 +67,6 @@ def sampling_of(
 ) -> SamplingParams:
     """`own`: the model's. `more`: fields that an API knows under other names. Raises ApiError, and
     InvalidRequest for what is out of bounds."""
-    check_backend(fields.backend)
     given = {name: getattr(fields, name) for name in PLAIN if name not in NOT_PLAIN}
     given["repeat_penalty"] = _one_of(fields.repeat_penalty, fields.repetition_penalty)
     given["output"] = _output(fields, output)
@@ -76,9 +79,11 @@ def sampling_of(
     return params
 
 
-def check_backend(backend: str | None) -> None:
-    if backend is not None and backend not in BACKENDS:
-        raise unsupported(f"There is no back end “{backend}” here, only llama.cpp.", "backend")
+def check_backend(backend: str | None, form: ModelFormat) -> None:
+    """The format of a model says which engine runs it."""
+    if backend is not None and backend not in BACKENDS[form]:
+        engine = BACKENDS[form][1]
+        raise unsupported(f"This model is run by {engine}, not by “{backend[:40]}”.", "backend")
 
 
 def seeded(params: SamplingParams, number: int) -> SamplingParams:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from inference.backends.llama.candidates import Logits, all_tokens
+from inference.backends.candidates import Logits, all_tokens
 from inference.backends.llama.loading import load_model
 from inference.backends.llama.model import LlamaModel
 from inference.backends.llama.sampler import LlamaSampler

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inference.gguf_header import GGUFHeader
+from inference.mlx_folder import MLXHeader
+from inference.model_files import ModelHeader
 from inference.types import KVCacheType
 
 # The interpreter with llama.cpp, before any model.
@@ -19,6 +20,8 @@ BYTES_A_WORD = 300
 # Of each token of a batch, for each number of the model's width.
 BYTES_OF_WIDTH = 40
 BATCH_TOKENS = 512
+# A context window that nobody chose.
+SMALLEST_WINDOW, LARGEST_WINDOW, WINDOW_STEP = 4096, 32_768, 256
 # Blocks of 32 values have a scale of two bytes.
 BYTES_A_VALUE: dict[KVCacheType, float] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
@@ -40,13 +43,21 @@ class MemoryEstimate:
         return max(0, parts + self.correction)
 
 
-def bytes_a_token(header: GGUFHeader, kv_cache_type: KVCacheType) -> int:
-    """In the KV cache."""
+def bytes_a_token(header: ModelHeader, kv_cache_type: KVCacheType) -> int:
+    """In the KV cache. MLX keeps what the model computes as it is."""
+    if isinstance(header, MLXHeader):
+        return header.num_kv_values * header.bytes_a_value
     return int(header.num_kv_values * BYTES_A_VALUE[kv_cache_type])
 
 
+def window_within(num_bytes: int, *, bytes_a_token: int) -> int:
+    """Tokens whose keys and values take so many bytes, in a range that is of use."""
+    fitting = num_bytes // max(bytes_a_token, 1) // WINDOW_STEP * WINDOW_STEP
+    return max(SMALLEST_WINDOW, min(fitting, LARGEST_WINDOW))
+
+
 def estimate(
-    header: GGUFHeader,
+    header: ModelHeader,
     *,
     context_window: int,
     kv_cache_type: KVCacheType,

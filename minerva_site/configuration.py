@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from inference.hardware.mlx_install import DEFAULT_PYTHON
 from inference.types import KVCacheType
 
 SMALLEST_WINDOW = 256
@@ -146,6 +147,14 @@ class Configuration(BaseSettings):
         ),
     )
 
+    mlx_python: Path = Field(
+        DEFAULT_PYTHON,
+        description=(
+            "The Python interpreter that has mlx-lm, for MLX models. `make mlx` sets it up, and on Apple "
+            "silicon `make run` does."
+        ),
+    )
+
     hub_endpoint: str = Field(
         "https://huggingface.co",
         pattern=r"https?://[A-Za-z0-9.:\-]+",
@@ -216,7 +225,7 @@ class Configuration(BaseSettings):
             raise ValueError("there is no such file")
         return path and path.expanduser().absolute()
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "mlx_python")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         """Processes with another working directory must mean the same folder."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inference.hardware.llama_build import LlamaBuild, LlamaUnusable, probe_llama_build
 from inference.hardware.machine import Machine, this_machine
+from inference.hardware.mlx_install import mlx_version
 
 PACKAGES = ("Django", "channels", "daphne", "django-htmx", "huey", "msgspec", "llama-cpp-python")
 
@@ -37,13 +38,15 @@ class Engine:
 
 @dataclass(frozen=True)
 class Examination:
-    """`llama` None: it cannot be loaded, and `llama_problem` says why in one sentence."""
+    """`llama` None: it cannot be loaded, and `llama_problem` says why in one sentence. `mlx`: the version of
+    mlx-lm, "" where it is not set up."""
 
     machine: Machine
     llama: LlamaBuild | None
     llama_problem: str
     versions: dict[str, str]
     storage: Storage
+    mlx: str = ""
 
     @property
     def engines(self) -> tuple[Engine, ...]:
@@ -56,14 +59,13 @@ class Examination:
         return Engine("llama.cpp", True, f"GGUF models, on {where}")
 
     def _mlx_engine(self) -> Engine:
-        if any(gpu.kind == "metal" for gpu in self.machine.gpus):
-            reason = "this version has no MLX back end yet; llama.cpp uses the GPU through Metal"
-        else:
-            reason = "needs Apple silicon, which this machine is not"
-        return Engine("MLX", False, reason)
+        if not self.mlx:
+            return Engine("MLX", False, "it is not set up; “make mlx” does it")
+        where = "Metal" if any(gpu.kind == "metal" for gpu in self.machine.gpus) else "CPU"
+        return Engine("MLX", True, f"MLX models, on {where} (mlx-lm {self.mlx})")
 
 
-def examine(*, data_dir: Path, model_dirs: list[Path]) -> Examination:
+def examine(*, data_dir: Path, model_dirs: list[Path], mlx_python: Path) -> Examination:
     llama, problem = _llama()
     return Examination(
         machine=this_machine(),
@@ -71,6 +73,7 @@ def examine(*, data_dir: Path, model_dirs: list[Path]) -> Examination:
         llama_problem=problem,
         versions=_versions(),
         storage=_storage(data_dir, model_dirs),
+        mlx=mlx_version(mlx_python),
     )
 
 

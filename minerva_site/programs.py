@@ -39,6 +39,7 @@ def inference(configuration: Configuration) -> Program:
         "--kv-cache-type": configuration.kv_cache_type,
         "--prompt-cache-mib": configuration.prompt_cache_mib,
         "--memory-record": configuration.memory_record,
+        "--mlx-python": configuration.mlx_python,
     }
     arguments = [str(word) for option in options.items() for word in option]
     if not configuration.share_system_prompts:

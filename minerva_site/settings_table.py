@@ -34,7 +34,10 @@ TYPE_NAMES: dict[Any, str] = {
 }
 OPTIONS = {variable: f"`--{name.replace('_', '-')}`" for name, variable in VARIABLES.items()}
 # Defaults that are computed on the machine, in words
-COMPUTED = {"data_dir": "the user's data folder, e.g. `~/.local/share/minerva`"}
+COMPUTED = {
+    "data_dir": "the user's data folder, e.g. `~/.local/share/minerva`",
+    "mlx_python": "`.venv-mlx/bin/python` in Minerva's folder",
+}
 
 
 def settings_page() -> str:

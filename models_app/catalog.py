@@ -16,7 +16,9 @@ from accounts.models import User
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
-from inference.gguf_model import PART_NAME, chats, read_model
+from inference.gguf_model import PART_NAME, chats
+from inference.hardware.mlx_install import WAY_OUT, mlx_problem
+from inference.model_files import ModelFormat, ModelHeader, format_of, read_any
 from models_app import guide
 from models_app.file_sampling import suggested
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
@@ -125,11 +127,22 @@ def _all_models() -> list[FoundModel]:
 
 
 def _is_changed(entry: CatalogEntry, found: FoundModel) -> bool:
-    return (entry.size, entry.modified_ns, entry.num_files) != (
-        found.size,
-        found.modified_ns,
-        found.num_files,
-    )
+    now = (found.size, found.modified_ns, found.num_files)
+    is_same = (entry.size, entry.modified_ns, entry.num_files) == now
+    return not is_same or _has_other_engine(entry)
+
+
+def _missing_engine(path: Path) -> str:
+    """Why it cannot be run here, whatever is in it; "": it can."""
+    if format_of(path) is ModelFormat.GGUF:
+        return ""
+    return mlx_problem(settings.CONFIGURATION.mlx_python)
+
+
+def _has_other_engine(entry: CatalogEntry) -> bool:
+    """Its engine was set up since it was read, or is gone."""
+    is_of_engine = not entry.problem or entry.problem.endswith(WAY_OUT)
+    return is_of_engine and entry.problem != _missing_engine(Path(entry.path))
 
 
 def _record(found: FoundModel) -> None:
@@ -154,7 +167,7 @@ def _facts(found: FoundModel) -> dict[str, object]:
     if _stored(found.path) != str(found.path):
         return _broken(found.path, "This file's name is not valid UTF-8. Rename it.")
     try:
-        return _usable(found.path, read_model(found.path))
+        return _usable(found.path, read_any(found.path))
     except ModelFileInvalid as error:
         reason = error.facts.get("reason")
         return _broken(found.path, _sentence(error, found.path)) | {
@@ -163,7 +176,7 @@ def _facts(found: FoundModel) -> dict[str, object]:
         }
 
 
-def _usable(path: Path, header: GGUFHeader) -> dict[str, object]:
+def _usable(path: Path, header: ModelHeader) -> dict[str, object]:
     return {
         "name": _name(header, path),
         "architecture": header.architecture,
@@ -171,9 +184,9 @@ def _usable(path: Path, header: GGUFHeader) -> dict[str, object]:
         "quantization": header.quantization,
         "context_length": header.context_length,
         "has_chat_template": bool(header.chat_template),
-        "can_chat": chats(header),
+        "can_chat": not isinstance(header, GGUFHeader) or chats(header),
         "sampling": suggested(path, header),
-        "problem": "",
+        "problem": _missing_engine(path),
         "is_incomplete": False,
         "is_projector": False,
     }
@@ -200,7 +213,7 @@ def _sentence(error: ModelFileInvalid, path: Path) -> str:
     return str(error)
 
 
-def _name(header: GGUFHeader, path: Path) -> str:
+def _name(header: ModelHeader, path: Path) -> str:
     """What the model calls itself, unless that is only a trace of how the file was made."""
     if header.name and not UNHELPFUL_NAME.fullmatch(header.name):
         return header.name
@@ -209,7 +222,8 @@ def _name(header: GGUFHeader, path: Path) -> str:
 
 def _name_of_file(path: Path) -> str:
     match = PART_NAME.fullmatch(path.name)
-    name = match["prefix"] if match else path.stem
+    stem = path.stem if format_of(path) is ModelFormat.GGUF else path.name
+    name = match["prefix"] if match else stem
     return one_line(name, limit=255) or "Model without a name"
 
 

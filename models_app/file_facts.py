@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import ModelFileInvalid
-from inference.gguf_header import GGUFHeader
-from inference.gguf_model import read_model
+from inference.model_files import ModelHeader, read_any
 from models_app.hub.answers import REASONING, TOOLS
 from models_app.hub.repository import Capability
 from models_app.models import CatalogEntry
@@ -17,14 +16,14 @@ from models_app.models import CatalogEntry
 class FileFacts:
     """`capabilities`: those that its chat template tells of, as nothing else in a file does."""
 
-    header: GGUFHeader
+    header: ModelHeader
     capabilities: tuple[Capability, ...]
 
 
 def facts_of(entry: CatalogEntry) -> FileFacts | None:
     """None: the file cannot be read now, or is no model."""
     try:
-        header = read_model(Path(entry.path))
+        header = read_any(Path(entry.path))
     except ModelFileInvalid:
         return None
     return FileFacts(header, _capabilities(entry, header.chat_template))

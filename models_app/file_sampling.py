@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from inference.gguf_header import GGUFHeader
+from inference.model_files import ModelHeader
 from models_app.answering import is_taken
 
 CONFIG = "generation_config.json"
@@ -23,9 +23,10 @@ NAMES = {
 }
 
 
-def suggested(path: Path, header: GGUFHeader) -> dict[str, float]:
+def suggested(path: Path, header: ModelHeader) -> dict[str, float]:
     """By the names of `AnswerSettings`; what is no number or out of bounds is left out."""
-    found = header.sampling or _of_repository(path.with_name(CONFIG))
+    folder = path if path.is_dir() else path.parent
+    found = header.sampling or _of_repository(folder / CONFIG)
     return {name: value for name, value in found.items() if is_taken(name, value)}
 
 

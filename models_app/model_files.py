@@ -1,4 +1,5 @@
-"""Which GGUF files lie in the model folders. Looks at names and sizes only; opens no file.
+"""Which models lie in the model folders: GGUF files, and folders for MLX. Looks at names and sizes only;
+opens no file.
 
 Bounded: hidden names are passed over, links are followed but no folder is entered twice, and depth
 and numbers have limits. Layouts: flat, `user/repo/file.gguf`, the Hugging Face cache.
@@ -10,10 +11,11 @@ import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from inference.gguf_model import PART_NAME, part_paths
+from inference.mlx_folder import CONFIG, PICKLES
 
 MAX_DEPTH = 5
 MAX_FOLDERS = 5_000
@@ -42,10 +44,12 @@ class ModelFolder:
 
 def find_models(folders: Iterable[Path]) -> list[FoundModel]:
     """Sorted by path. The parts of a split model are one, under the path of its first part."""
+    entries = list(_walk(folders))
     parts: dict[Path, list[os.stat_result]] = {}
-    for path, status in sorted(_gguf_files(folders)):
+    for path, status in sorted(_gguf_files(entries)):
         parts.setdefault(_first_part(path), []).append(status)
-    return [_found(path, statuses) for path, statuses in parts.items()]
+    found = [_found(path, statuses) for path, statuses in parts.items()]
+    return sorted([*found, *_mlx_folders(entries)], key=lambda model: model.path)
 
 
 def find_model(path: Path) -> FoundModel | None:
@@ -82,10 +86,25 @@ def _first_part(path: Path) -> Path:
     return part_paths(path)[0] if PART_NAME.fullmatch(path.name) else path
 
 
-def _gguf_files(folders: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
+def _mlx_folders(entries: Iterable[os.DirEntry[str]]) -> Iterator[FoundModel]:
+    """Those with a configuration and weights, also of a kind that is refused."""
+    folders: dict[Path, list[os.DirEntry[str]]] = {}
+    for entry in entries:
+        folders.setdefault(Path(entry.path).parent, []).append(entry)
+    for folder, files in folders.items():
+        weights = [file for file in files if file.name.endswith((".safetensors", *PICKLES))]
+        names = {file.name for file in files}
+        has_gguf = any(name.lower().endswith(".gguf") for name in names)
+        is_model = any(file.name.endswith(".safetensors") for file in weights) or not has_gguf
+        statuses = [status for file in files if (status := _status(file)) is not None]
+        if CONFIG in names and weights and is_model and statuses:
+            yield replace(_found(folder, statuses), num_files=len(weights))
+
+
+def _gguf_files(entries: Iterable[os.DirEntry[str]]) -> Iterator[tuple[Path, os.stat_result]]:
     """Each file once, under the path that comes first."""
     seen: set[tuple[int, int]] = set()
-    for entry in _walk(folders):
+    for entry in entries:
         if not entry.name.lower().endswith(".gguf"):
             continue
         status = _status(entry)

@@ -1,4 +1,4 @@
-"""One row for each model file that was found."""
+"""One row for each model that was found."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 
 from inference.gguf_metadata import one_line
+from inference.model_files import ModelFormat, format_of
 from inference.types import ModelSpec
 from models_app.answering import Layer
 from models_app.benchmarks.record import Benchmark as Benchmark
@@ -53,9 +54,9 @@ class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
 
 
 class CatalogEntry(models.Model):
-    """A model file and what its own metadata says of it. `problem` "": it can be loaded.
+    """A model and what its own metadata says of it. `problem` "": it can be loaded.
 
-    A model in several files is one entry: its first part. Projectors have entries too, so that they
+    `path`: of a file, or of a folder. A model in several files is one entry: its first part. Projectors have entries too, so that they
     are not read again and again, but no page lists them.
     """
 
@@ -125,6 +126,10 @@ class CatalogEntry(models.Model):
     def file_name(self) -> str:
         """Fit to be shown; a name on disk may hold anything but a slash."""
         return one_line(Path(self.path).name, limit=255)
+
+    @property
+    def format(self) -> ModelFormat:
+        return format_of(Path(self.path))
 
     @property
     def bare_spec(self) -> ModelSpec:

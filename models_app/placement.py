@@ -12,7 +12,9 @@ _REFUSED = re.compile(r"failed to initialize (?:CUDA|Metal|Vulkan|ROCm)\w*: ([^\
 
 
 def badge(status: ModelStatus) -> str:
-    """ "GPU 33/33", "GPU 20/33 + CPU" or "CPU"."""
+    """ "GPU 33/33", "GPU 20/33 + CPU", "CPU" or "MLX, CPU"."""
+    if status.engine.startswith("MLX"):
+        return f"MLX, {status.device.split(':')[0]}"
     on_gpu, of = status.num_gpu_layers, status.num_layers
     if not on_gpu:
         return status.device.split(":")[0]
@@ -28,6 +30,8 @@ def why_not_gpu(
     """
     if status.num_gpu_layers or not status.device:
         return ""
+    if status.engine.startswith("MLX"):
+        return "MLX computes on GPUs of Apple's only"
     if wanted_layers == 0:
         return "its settings put no layers on the GPU"
     if refused := _REFUSED.search(log_tail):

@@ -19,8 +19,9 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from inference import mlx_folder
 from inference.errors import InvalidRequest
-from inference.gguf_model import part_paths
+from inference.model_files import ModelFormat, own_paths
 from models_app import catalog, loading
 from models_app.file_sampling import CONFIG
 from models_app.models import CatalogEntry
@@ -64,7 +65,7 @@ def remove(entry: CatalogEntry) -> None:
 
 def restore(entry: CatalogEntry) -> None:
     """Raises InvalidRequest if another file has taken its place, and OSError."""
-    if any(path.exists() for path in part_paths(Path(entry.path))):
+    if any(path.exists() for path in own_paths(Path(entry.path))):
         raise InvalidRequest("Another file of its name is there now, so it stays deleted.")
     _move(entry, _folder_of(entry), settings.MODELS_DIR)
     shutil.rmtree(_folder_of(entry), ignore_errors=True)
@@ -108,20 +109,32 @@ def _trash_of(entry: CatalogEntry) -> Path:
 
 
 def _paths_of(entry: CatalogEntry) -> list[Path]:
-    """Its parts, and how it wants to be sampled if no other model lies in their folder."""
-    parts = list(part_paths(Path(entry.path)))
+    """What is in its folder; or its parts, and how it wants to be sampled if no other model lies in their
+    folder."""
+    parts = own_paths(Path(entry.path))
+    if entry.format is ModelFormat.MLX:
+        return parts
     beside = parts[0].with_name(CONFIG)
-    is_shared = bool(set(beside.parent.glob("*.gguf")) - set(parts))
+    others = set(beside.parent.glob("*.gguf")) - set(parts)
+    is_shared = bool(others) or beside.with_name(mlx_folder.CONFIG).exists()
     return parts if is_shared or beside.parent == settings.MODELS_DIR else [*parts, beside]
+
+
+def _places_of(entry: CatalogEntry, source: Path) -> list[Path]:
+    """Of its files, which lie below `source` now."""
+    if entry.format is ModelFormat.GGUF:
+        return [path.relative_to(settings.MODELS_DIR) for path in _paths_of(entry)]
+    folder = source / Path(entry.path).relative_to(settings.MODELS_DIR)
+    return [path.relative_to(source) for path in own_paths(folder)]
 
 
 def _move(entry: CatalogEntry, source: Path, target: Path) -> None:
     """All its files, with their place below the folder; or none of them. Raises InvalidRequest for a file
     that is a mount of its own."""
     moved: list[tuple[Path, Path]] = []
+    below = Path(entry.path).relative_to(settings.MODELS_DIR)
     try:
-        for path in _paths_of(entry):
-            place = path.relative_to(settings.MODELS_DIR)
+        for place in _places_of(entry, source):
             if os.path.lexists(source / place):
                 (target / place).parent.mkdir(parents=True, exist_ok=True)
                 os.rename(source / place, target / place)
@@ -132,9 +145,8 @@ def _move(entry: CatalogEntry, source: Path, target: Path) -> None:
         if error.errno in (errno.EXDEV, errno.EBUSY):
             raise _cannot_be_moved(entry) from error
         raise
-    _leave_no_empty_folder(
-        source / Path(entry.path).parent.relative_to(settings.MODELS_DIR), source
-    )
+    is_file = entry.format is ModelFormat.GGUF
+    _leave_no_empty_folder(source / (below.parent if is_file else below), source)
 
 
 def _cannot_be_moved(entry: CatalogEntry) -> InvalidRequest:

@@ -15,7 +15,7 @@ SHARED = ["--universal", "--no-header", "--no-emit-index-url", "--no-emit-find-l
 
 def main() -> None:
     compile_command = [find_uv(), "pip", "compile", "--quiet", "--python-version=3.11", *SHARED]
-    run, dev, clients = (REQUIREMENTS[kind] for kind in ("run", "dev", "clients"))
+    run, dev, clients, mlx = (REQUIREMENTS[kind] for kind in ("run", "dev", "clients", "mlx"))
     for command in (
         [*compile_command, "pyproject.toml", f"--output-file={run.name}"],
         [
@@ -26,6 +26,7 @@ def main() -> None:
             f"--output-file={dev.name}",
         ],
         [*compile_command, "--group=clients", f"--output-file={clients.name}"],
+        [*compile_command, "--group=mlx", f"--output-file={mlx.name}"],
     ):
         subprocess.run(command, cwd=ROOT, check=True)
 

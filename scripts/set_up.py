@@ -1,12 +1,14 @@
-"""Makes .venv ready: `python scripts/set_up.py run`, `… dev` or `… guide`. Does nothing when nothing
-changed.
+"""Makes .venv ready: `python scripts/set_up.py run`, `… dev`, `… guide` or `… mlx`. Does nothing when
+nothing changed.
 
 1. Find uv, or install it from the package index into .tools (apart from .venv).
 2. Create .venv with the interpreter that runs this file.
 3. Take llama.cpp's wheel for this machine from the cache, or compile it.
 4. Install the pinned requirements, and stamp .venv with the hash of all that went into it.
 
-`guide` is `dev` and PyTorch, which only the training of the built-in guide needs.
+`guide` is `dev` and PyTorch, which only the training of the built-in guide needs. `mlx` makes .venv-mlx, with
+the engine for MLX models: on Apple silicon `run` does that too, and `dev` everywhere. Where it can't be
+made, all else works.
 
 Standard library only: this runs before anything is installed.
 """
@@ -32,15 +34,19 @@ from report import SetUpFailed, elapsed, say  # noqa: E402
 
 from inference.hardware.cpu import probe_cpu  # noqa: E402
 from inference.hardware.gpu import probe_cuda  # noqa: E402
+from inference.hardware.mlx_install import is_apple_silicon  # noqa: E402
 
 VENV = ROOT / ".venv"
 TOOLS = ROOT / ".tools"
+MLX_VENV = ROOT / ".venv-mlx"
+MLX_STAMP = MLX_VENV / "minerva-set-up.txt"
 STAMP = VENV / "minerva-set-up.json"
 REQUIREMENTS = {
     "run": ROOT / "requirements.txt",
     "dev": ROOT / "requirements-dev.txt",
     "guide": ROOT / "requirements-guide.txt",
     "clients": ROOT / "requirements-clients.txt",
+    "mlx": ROOT / "requirements-mlx.txt",
 }
 NO_VENV_ADVICE = (
     "Python's venv module does not work here, and uv is not installed. "
@@ -56,8 +62,12 @@ def main(kind: str) -> None:
     if kind == "guide":
         set_up("dev")
         add_pytorch()
+    elif kind == "mlx":
+        set_up_mlx()
     else:
         set_up(kind)
+        if kind == "dev" or is_apple_silicon():
+            try_mlx()
 
 
 def set_up(kind: str) -> None:
@@ -161,6 +171,30 @@ def add_pytorch() -> None:
     say(f"Installing the packages of {REQUIREMENTS['guide'].name} …")
     pip = [*pip_command(find_uv()), "--python", str(venv_python()), "install", "--quiet"]
     run([*pip, "--requirement", str(REQUIREMENTS["guide"])])
+
+
+def try_mlx() -> None:
+    """There is no build of MLX for Intel Macs, nor for Linux with glibc before 2.35."""
+    try:
+        set_up_mlx()
+    except SetUpFailed:
+        say(
+            "MLX could not be set up: the lines above say why. MLX models will not run; all else does."
+        )
+
+
+def set_up_mlx() -> None:
+    text = "\0".join([REQUIREMENTS["mlx"].read_text(), sys.base_prefix, sys.version])
+    stamp = hashlib.sha256(text.encode()).hexdigest()
+    if MLX_STAMP.exists() and MLX_STAMP.read_text() == stamp:
+        return
+    uv = find_uv()
+    say("Setting up MLX in .venv-mlx (once; 220 MB) …")
+    run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(MLX_VENV)])
+    python = str(MLX_VENV / "bin" / "python")
+    install_mlx = [uv, "pip", "install", "--quiet", "--python", python]
+    run([*install_mlx, "--only-binary", ":all:", "--requirement", str(REQUIREMENTS["mlx"])])
+    MLX_STAMP.write_text(stamp)
 
 
 def run(command: list[str]) -> None:

@@ -70,8 +70,8 @@ def write_random_model(
     """
     generator = np.random.default_rng(seed)
     num_tokens = FIRST_ADDED + unused_tokens
-    embedding = _normal(generator, num_tokens, width)
-    output = _normal(generator, num_tokens, width) * np.float32(np.sqrt(width))
+    embedding = normal(generator, num_tokens, width)
+    output = normal(generator, num_tokens, width) * np.float32(np.sqrt(width))
     output[256:] = 0.0  # a special token never wins against the best of 95 random logits
     if printable:
         output[:32] = output[127:] = 0.0
@@ -131,8 +131,8 @@ def write_scripted_model(
     last chunk for ever. Characters of several bytes are mostly split over two tokens."""
     generator = np.random.default_rng(0)
     chunks = split_script(text.encode())
-    script = [_token_id(chunk, FIRST_ADDED + index) for index, chunk in enumerate(chunks)]
-    embedding, output = _chain(script, width, eos=eos, loop=loop, generator=generator)
+    script = [token_id(chunk, FIRST_ADDED + index) for index, chunk in enumerate(chunks)]
+    embedding, output = script_matrices(script, width, eos=eos, loop=loop, generator=generator)
     writer = _writer(path, chunks, context_length, layers, width, name, chat_template)
     writer.add_head_count_kv(width // HEAD_SIZE)
     writer.add_feed_forward_length(2 * width)
@@ -171,13 +171,13 @@ def split_script(data: bytes) -> list[bytes]:
     raise AssertionError("cycle never ends")
 
 
-def _token_id(chunk: bytes, added: int) -> int:
+def token_id(chunk: bytes, added: int) -> int:
     if chunk == b"\n":
         raise ValueError("every prompt ends in a newline, so it cannot be the whole script")
     return chunk[0] if len(chunk) == 1 else added
 
 
-def _chain(
+def script_matrices(
     script: list[int], width: int, *, eos: bool, loop: bool, generator: np.random.Generator
 ) -> tuple[Matrix, Matrix]:
     """Embeddings of ±1 (their norm is 1, in any precision), all tokens outside the script alike;
@@ -197,7 +197,7 @@ def _chain(
     return embedding, output * np.float32(WINNING_LOGIT / width)
 
 
-def _normal(generator: np.random.Generator, rows: int, columns: int) -> Matrix:
+def normal(generator: np.random.Generator, rows: int, columns: int) -> Matrix:
     scale = np.float32(1 / np.sqrt(columns))
     return generator.standard_normal((rows, columns), dtype=np.float32) * scale
 
@@ -230,7 +230,7 @@ def _writer(
 
 
 def _add_tokenizer(writer: gguf.GGUFWriter, chunks: list[bytes]) -> None:
-    letters = dict(_byte_letters())
+    letters = dict(byte_letters())
     tokens = [letters[byte] for byte in range(256)]
     tokens += SPECIAL_TOKENS
     tokens += ["".join(letters[byte] for byte in chunk) for chunk in [UNREACHABLE, *chunks]]
@@ -249,7 +249,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, chunks: list[bytes]) -> None:
     writer.add_add_bos_token(False)
 
 
-def _byte_letters() -> Iterator[tuple[int, str]]:
+def byte_letters() -> Iterator[tuple[int, str]]:
     """GPT-2's printable letter for each byte: itself where it prints, else one above U+0100."""
     moved = 0
     for byte in range(256):
@@ -322,7 +322,7 @@ def _block(
     yield "ffn_norm", np.ones(width, np.float32)
     for name, shape in shapes.items():
         silent = not contributing and name in ("attn_output", "ffn_down")
-        tensor = np.zeros(shape, np.float32) if silent else _normal(generator, *shape)
+        tensor = np.zeros(shape, np.float32) if silent else normal(generator, *shape)
         yield name, tensor.astype(np.float16)
 
 

@@ -14,22 +14,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from inference.backends.capabilities import Capabilities
 from inference.messages import LoadSettings
 from inference.types import ModelSpec, OutputFormat, Pooling, SamplingParams
 
 # One row for each token.
 TokenVectors = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """`missing`: what to install to get a back end that is not there, "" if it is."""
-
-    name: str
-    file_formats: tuple[str, ...]
-    batching: bool
-    devices: tuple[str, ...]
-    missing: str = ""
 
 
 class DecodeResult(StrEnum):

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import ClassVar
 
-from inference.backends.base import Capabilities, LoadedModel
+from inference.backends.base import LoadedModel
+from inference.backends.capabilities import Capabilities, Feature
 from inference.messages import LoadSettings
 from inference.types import ModelSpec
 
@@ -17,10 +18,10 @@ from inference.types import ModelSpec
 class LlamaCppBackend:
     capabilities: ClassVar[Capabilities] = Capabilities(
         name="llama.cpp",
-        file_formats=("gguf",),
-        batching=True,
+        file_formats=("GGUF",),
         devices=("CPU", "CUDA", "Metal"),
-        missing="" if find_spec("llama_cpp") else "install with: pip install llama-cpp-python",
+        features=frozenset(Feature),
+        missing="" if find_spec("llama_cpp") else "install llama-cpp-python",
     )
 
     def load(

@@ -19,13 +19,13 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from inference.backends.base import LoadedModel
-from inference.backends.llama_cpp import LlamaCppBackend
+from inference.backends.capabilities import Capabilities, Feature
+from inference.backends.choice import backend_of
 from inference.causes import Cause
 from inference.engine.engine import Engine
 from inference.engine.posts import Announced, Post, Prepared, PreparedInputs, Refused
 from inference.engine.sequence import Sequence
 from inference.errors import InferenceError, ModelLoadFailed
-from inference.gguf_model import read_model
 from inference.messages import (
     Cancel,
     Embed,
@@ -39,6 +39,7 @@ from inference.messages import (
     Start,
     Tokenize,
 )
+from inference.model_files import read_any
 from inference.runner.channel import Channel
 from inference.runner.drafting import drafter_of
 from inference.runner.prompts import PromptMaker
@@ -65,7 +66,8 @@ class Runner:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         try:
             command = self._load_command.get()
-            self._serve(self._load(command), command)
+            size = read_any(Path(command.spec.path)).size
+            self._serve(*self._load(command), command, size=size)
         except InferenceError as error:
             self._channel.send(LoadFailed(error.info))
         except Exception:
@@ -74,30 +76,34 @@ class Runner:
         self._channel.flush(timeout=FLUSH_SECONDS)
         os._exit(1)
 
-    def _load(self, command: LoadModel) -> LoadedModel:
-        read_model(Path(command.spec.path))
-        backend = LlamaCppBackend()
+    def _load(self, command: LoadModel) -> tuple[LoadedModel, Capabilities]:
+        backend = backend_of(Path(command.spec.path))
         if backend.capabilities.missing:
             raise ModelLoadFailed(
-                f"llama.cpp is not there: {backend.capabilities.missing}.",
+                f"{backend.capabilities.name} is not there: {backend.capabilities.missing}.",
                 cause=Cause.MISSING_LIBRARY.value,
             )
-        return backend.load(command.spec, command.settings, self._report_progress)
+        model = backend.load(command.spec, command.settings, self._report_progress)
+        return model, backend.capabilities
 
-    def _serve(self, model: LoadedModel, command: LoadModel) -> None:
+    def _serve(
+        self, model: LoadedModel, capabilities: Capabilities, command: LoadModel, *, size: int
+    ) -> None:
         settings = command.settings
+        guesses = settings.speculation and Feature.SPECULATION in capabilities.features
         prompts = PromptMaker(
             model,
             chat_template=command.spec.chat_template or model.chat_template,
             shares=settings.share_system_prompts,
+            capabilities=capabilities,
         )
         engine = Engine(
             model,
-            drafter=drafter_of(model, command) if settings.speculation else None,
+            drafter=drafter_of(model, command) if guesses else None,
             emit=self._emit,
             flush=self._channel.send_collected,
             clock=time.monotonic,
-            shelf_bytes=min(settings.prompt_cache_bytes, Path(command.spec.path).stat().st_size),
+            shelf_bytes=min(settings.prompt_cache_bytes, size),
         )
         threading.stack_size(PREPARER_STACK_BYTES)
         threading.Thread(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from inference.backends.base import LoadedModel
+from inference.backends.capabilities import Capabilities, Feature
 from inference.engine.families import Family, family_of
 from inference.engine.prefix import common_length
 from inference.engine.separator import Separator
@@ -43,8 +44,16 @@ class PromptMaker:
     """Used by one thread. The model's `tokenize` is the only part of it that does something.
     `shares`: users may find in the KV cache what none of them wrote."""
 
-    def __init__(self, model: LoadedModel, *, chat_template: str, shares: bool = True) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        chat_template: str,
+        capabilities: Capabilities,
+        shares: bool = True,
+    ) -> None:
         self._model = model
+        self._capabilities = capabilities
         self._family = family_of(chat_template)
         self._markers = _marker_tokens(model, self._family)
         self._shares = shares
@@ -58,6 +67,7 @@ class PromptMaker:
         self._check_generates()
         sampling = start.sampling
         check_sampling(sampling)
+        self._capabilities.check(sampling)
         check_vocabulary(sampling, vocabulary_size=self._model.vocabulary_size)
         grammar = self._model.make_grammar(sampling.output) if sampling.output else ""
         if start.prompt is not None:
@@ -76,6 +86,7 @@ class PromptMaker:
 
     def inputs(self, embed: Embed) -> tuple[array[int], ...]:
         """Tokens of each text. Raises InvalidRequest, ContextWindowExceeded."""
+        self._capabilities.require(Feature.EMBEDDINGS, field="inputs")
         check_inputs(embed.inputs)
         tokens = tuple(self._model.tokenize_input(text) for text in embed.inputs)
         window = self._model.embedding_window

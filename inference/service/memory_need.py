@@ -9,14 +9,11 @@ from pathlib import Path
 import msgspec
 
 from inference.errors import ModelFileInvalid
-from inference.gguf_header import GGUFHeader
-from inference.gguf_model import read_model
-from inference.memory_estimate import estimate
+from inference.memory_estimate import LARGEST_WINDOW, estimate
 from inference.memory_record import Loading, MemoryRecord
 from inference.messages import LoadSettings
+from inference.model_files import ModelFormat, ModelHeader, format_of, read_any
 
-# Of those that the runner chooses itself.
-LARGEST_WINDOW = 32_768
 # Of what a model is estimated to take.
 MARGIN = 1.1
 
@@ -37,7 +34,7 @@ class Need:
 def need_of(path: str, settings: LoadSettings, record: MemoryRecord) -> Need:
     """Of a model, and the one that guesses for it. A file that is none is left to the runner to refuse."""
     try:
-        header = read_model(Path(path))
+        header = read_any(Path(path))
     except ModelFileInvalid:
         return Need(0)
     taken = record.find(path, _loading_of(header, settings))
@@ -51,27 +48,28 @@ def need_of(path: str, settings: LoadSettings, record: MemoryRecord) -> Need:
 def note_use(path: str, settings: LoadSettings, record: MemoryRecord, *, used: int) -> None:
     """`settings` as they came to be: with the context window that it has."""
     try:
-        header = read_model(Path(path))
+        header = read_any(Path(path))
     except ModelFileInvalid:
         return
     estimated = _estimated(header, path, settings)
     record.note(path, _loading_of(header, settings), estimated=estimated, used=used)
 
 
-def _estimated(header: GGUFHeader, path: str, settings: LoadSettings) -> int:
+def _estimated(header: ModelHeader, path: str, settings: LoadSettings) -> int:
     total = _of_one(header, settings)
-    if settings.speculation and settings.draft_model not in ("", path):
+    is_gguf = format_of(Path(path)) is ModelFormat.GGUF
+    if is_gguf and settings.speculation and settings.draft_model not in ("", path):
         with contextlib.suppress(ModelFileInvalid):
-            total += _of_one(read_model(Path(settings.draft_model)), settings)
+            total += _of_one(read_any(Path(settings.draft_model)), settings)
     return total
 
 
-def _of_one(header: GGUFHeader, settings: LoadSettings) -> int:
+def _of_one(header: ModelHeader, settings: LoadSettings) -> int:
     loading = _loading_of(header, settings)
     return estimate(header, **msgspec.structs.asdict(loading)).total
 
 
-def _loading_of(header: GGUFHeader, settings: LoadSettings) -> Loading:
+def _loading_of(header: ModelHeader, settings: LoadSettings) -> Loading:
     window = settings.context_window or LARGEST_WINDOW
     return Loading(
         context_window=min(window, header.context_length),

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import msgspec
 
@@ -55,7 +56,7 @@ class ModelOwner:
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
         max_per_user: int,
-        runner_command: Sequence[str],
+        runner_command: Callable[[Path], Sequence[str]],
         memory: MemoryPlan,
         record: MemoryRecord,
         clock: Clock,
@@ -240,7 +241,8 @@ class ModelOwner:
         async with contextlib.AsyncExitStack() as reservation:
             promise = self._memory_plan.reserve(self.model_id, need.total)
             await reservation.enter_async_context(promise)
-            self._process = await RunnerProcess.start(self._runner_command)
+            command = await asyncio.to_thread(self._runner_command, Path(load.spec.path))
+            self._process = await RunnerProcess.start(command)
             self.post(RunnerStarted(run))
             self._process.send(load)
             async for report in self._process.reports():

@@ -12,12 +12,14 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 from inference.hardware.llama_build import ACCELERATORS
 from inference.limits import check_request
 from inference.memory_record import MemoryRecord
 from inference.messages import LoadSettings
+from inference.model_files import ModelFormat, format_of
 from inference.service import fallback
 from inference.service.generations import Generations
 from inference.service.memory_need import need_of
@@ -29,6 +31,7 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.model_owner import ModelOwner
+from inference.service.runner_command import runner_command
 from inference.service.settings import ServiceSettings
 from inference.types import (
     LoadPlan,
@@ -136,6 +139,8 @@ class InferenceService:
 
     def _links_of(self, spec: ModelSpec) -> tuple[LoadSettings, ...]:
         settings = fallback.settings_of(spec, _load_settings(self._settings))
+        if format_of(Path(spec.path)) is ModelFormat.MLX:
+            return (settings,)  # MLX chooses the device, and there is but one
         return fallback.links(settings, has_gpu_build=self._has_gpu_build)
 
     def _new_owner(self, model_id: str) -> ModelOwner:
@@ -144,7 +149,7 @@ class InferenceService:
             links_of=self._links_of,
             idle_unload_seconds=self._settings.idle_unload_seconds,
             max_per_user=self._settings.max_per_user,
-            runner_command=self._settings.runner_command,
+            runner_command=partial(runner_command, self._settings),
             memory=self._memory,
             record=self._record,
             clock=self._clock,

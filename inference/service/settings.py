@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from inference.hardware.mlx_install import DEFAULT_PYTHON
 from inference.types import KVCacheType
 
 RUNNER_COMMAND = (sys.executable, "-P", "-m", "inference.runner")
@@ -18,7 +19,7 @@ RUNNER_COMMAND = (sys.executable, "-P", "-m", "inference.runner")
 class ServiceSettings:
     """`context_window` 0: as memory allows. `threads` 0: one a physical core. `gpu_layers` -1: all. `idle_unload_seconds` 0: never.
 
-    `runner_command`: the program of a runner, which `--fd N` is appended to.
+    `mlx_python`: the interpreter that has MLX. `runner_command`: the program of a runner, which `--fd N` is appended to.
     """
 
     socket: Path
@@ -34,6 +35,7 @@ class ServiceSettings:
     speculation: bool = True
     draft_model: str = ""
     memory_record: Path | None = None
+    mlx_python: Path = DEFAULT_PYTHON
     runner_command: tuple[str, ...] = RUNNER_COMMAND
 
 
@@ -80,6 +82,9 @@ def parse_settings(arguments: Sequence[str]) -> ServiceSettings:
     )
     parser.add_argument(
         "--memory-record", type=Path, help="file that keeps what models really took"
+    )
+    parser.add_argument(
+        "--mlx-python", type=Path, default=defaults.mlx_python, help="the interpreter that has MLX"
     )
     return ServiceSettings(**vars(parser.parse_args(arguments)))
 

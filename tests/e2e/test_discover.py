@@ -81,7 +81,7 @@ def test_filters_and_order_are_kept_in_the_address(product_with_hub, signed_in):
     expect(found(page)).to_have_text(liked)
     expect(page.get_by_label("What it can")).to_have_value("")
     page.get_by_label("Format").select_option(label="MLX")
-    expect(page.get_by_text("MLX models do not run in Minerva yet")).to_be_visible()
+    expect(page.get_by_text("MLX models are not downloaded yet")).to_be_visible()
 
 
 def test_without_javascript_the_same_is_found(product_with_hub, signed_in):

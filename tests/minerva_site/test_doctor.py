@@ -103,8 +103,9 @@ def test_an_engine_that_cannot_be_loaded_says_why_and_what_to_do(found):
     assert "make run" in advice(report)[0]
 
 
-def test_mlx_says_that_it_needs_apple_silicon(found):
-    assert "MLX               not usable: needs Apple silicon" in as_text(found)
+def test_mlx_says_how_it_is_set_up_or_what_it_runs_on(found):
+    assert "MLX               not usable: it is not set up; “make mlx” does it" in as_text(found)
+    assert "MLX               usable: MLX models, on CPU" in as_text(replace(found, mlx="0.32.2"))
 
 
 def test_a_full_disk_and_a_missing_model_folder_are_told(found, tmp_path):

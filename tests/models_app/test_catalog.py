@@ -321,7 +321,7 @@ def test_a_scan_that_finds_nothing_new_writes_nothing_and_reads_no_file(folder, 
     catalog.scan()
     (folder / "gone.gguf").unlink()
     catalog.scan()
-    monkeypatch.setattr(catalog, "read_model", None)
+    monkeypatch.setattr(catalog, "read_any", None)
 
     assert writes_of_scan() == []
 
@@ -336,7 +336,7 @@ def test_only_what_changed_is_read_again(folder, write, monkeypatch):
         read.append(path.name)
         return read_model(path)
 
-    monkeypatch.setattr(catalog, "read_model", read_and_note)
+    monkeypatch.setattr(catalog, "read_any", read_and_note)
     write("changed.gguf", name="Another name")
 
     catalog.scan()

@@ -181,14 +181,14 @@ def test_more_is_offered_while_there_may_be_more(hub, staff):
     assert "Show more" not in shown
 
 
-def test_mlx_models_are_found_and_it_is_said_that_they_do_not_run(hub, staff):
+def test_mlx_models_are_found_and_it_is_said_that_they_are_not_downloaded(hub, staff):
     hub.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",))
 
     shown = text_of(staff, "/models/discover/?q=&format=mlx")
 
     assert "owls/Fast-4B-4bit" in shown
     assert "4 B parameters" in shown.replace("\N{NO-BREAK SPACE}", " ")
-    assert "do not run in Minerva yet" in shown
+    assert "are not downloaded yet" in shown
 
 
 def test_a_download_is_begun_once_and_shown_everywhere(hub, staff):

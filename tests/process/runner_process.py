@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import inference
+from inference.hardware.mlx_install import DEFAULT_PYTHON
 from inference.messages import (
     Cancel,
     Emitted,
@@ -27,11 +28,14 @@ from inference.messages import (
     RunnerReport,
     Start,
 )
+from inference.model_files import ModelFormat, format_of
 from inference.types import (
     TERMINAL,
     ChatMessage,
     Delta,
     Event,
+    Failed,
+    Finished,
     ModelSpec,
     SamplingParams,
 )
@@ -41,13 +45,15 @@ PATIENCE_SECONDS = 60.0
 
 
 class RunnerProcess:
-    def __init__(self) -> None:
+    """`python`: the interpreter that has the model's engine."""
+
+    def __init__(self, python: Path | str = sys.executable) -> None:
         self.connection, theirs = socket.socketpair()
         self.connection.settimeout(PATIENCE_SECONDS)
         environment = {**os.environ, "PYTHONPATH": str(Path(inference.__file__).parent.parent)}
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "inference.runner", "--fd", str(theirs.fileno())],
+                [str(python), "-P", "-m", "inference.runner", "--fd", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 env=environment,
                 stderr=subprocess.PIPE,
@@ -148,10 +154,36 @@ def text_of(events: list[Event]) -> str:
     return "".join(event.text for event in events if isinstance(event, Delta))
 
 
+def python_of(path: Path) -> Path | str:
+    return sys.executable if format_of(path) is ModelFormat.GGUF else DEFAULT_PYTHON
+
+
+def finished(events: list[Event]) -> Finished:
+    assert isinstance(events[-1], Finished), events[-1]
+    return events[-1]
+
+
+def failed(events: list[Event]) -> Failed:
+    assert isinstance(events[-1], Failed), events[-1]
+    return events[-1]
+
+
+def together(runner: RunnerProcess, prompts: dict[str, str], sampling: SamplingParams) -> list[str]:
+    for name, prompt in prompts.items():
+        runner.events.pop(name, None)
+        runner.start(name, prompt, sampling)
+    runner.read_to_end(*prompts)
+    return [runner.text(name) for name in prompts]
+
+
+def alone(runner: RunnerProcess, prompts: dict[str, str], sampling: SamplingParams) -> list[str]:
+    return [text_of(runner.complete(prompt, sampling)) for prompt in prompts.values()]
+
+
 @contextlib.contextmanager
 def running(path: Path, **settings: Any) -> Iterator[RunnerProcess]:
     """A runner that has loaded the model."""
-    runner = RunnerProcess()
+    runner = RunnerProcess(python_of(path))
     try:
         loaded = runner.load(path, **settings)
         assert isinstance(loaded, Loaded), loaded

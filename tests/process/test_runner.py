@@ -20,7 +20,6 @@ from inference.messages import (
 from inference.types import (
     ChatMessage,
     Delta,
-    Event,
     Failed,
     Finished,
     FinishReason,
@@ -32,7 +31,16 @@ from inference.types import (
     Shortened,
 )
 from tests.made_models import write_random_model, write_scripted_model
-from tests.process.runner_process import PATIENCE_SECONDS, RunnerProcess, running, text_of
+from tests.process.runner_process import (
+    PATIENCE_SECONDS,
+    RunnerProcess,
+    alone,
+    failed,
+    finished,
+    running,
+    text_of,
+    together,
+)
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
@@ -89,28 +97,6 @@ def unloaded() -> Iterator[RunnerProcess]:
         yield runner
     finally:
         runner.close()
-
-
-def finished(events: list[Event]) -> Finished:
-    assert isinstance(events[-1], Finished), events[-1]
-    return events[-1]
-
-
-def failed(events: list[Event]) -> Failed:
-    assert isinstance(events[-1], Failed), events[-1]
-    return events[-1]
-
-
-def together(runner: RunnerProcess, prompts: dict[str, str], sampling: SamplingParams) -> list[str]:
-    for name, prompt in prompts.items():
-        runner.events.pop(name, None)
-        runner.start(name, prompt, sampling)
-    runner.read_to_end(*prompts)
-    return [runner.text(name) for name in prompts]
-
-
-def alone(runner: RunnerProcess, prompts: dict[str, str], sampling: SamplingParams) -> list[str]:
-    return [text_of(runner.complete(prompt, sampling)) for prompt in prompts.values()]
 
 
 # -- text -----------------------------------------------------------------------------------------

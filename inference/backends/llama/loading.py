@@ -20,7 +20,7 @@ from inference.errors import ModelLoadFailed
 from inference.gguf_model import read_model
 from inference.hardware.cpu import probe_cpu
 from inference.hardware.memory import probe_memory
-from inference.memory_estimate import bytes_a_token
+from inference.memory_estimate import bytes_a_token, window_within
 from inference.messages import LoadSettings
 from inference.types import FlashAttention, KVCacheType, ModelSpec
 
@@ -29,7 +29,6 @@ from inference.types import FlashAttention, KVCacheType, ModelSpec
 SLOTS = 32
 # A context window that nobody chose takes this part of the memory that is free.
 MEMORY_SHARE = 8
-SMALLEST_WINDOW, LARGEST_WINDOW, WINDOW_STEP = 4096, 32_768, 256
 KV_CACHE_TYPES: dict[KVCacheType, int] = {
     "f16": llama_cpp.GGML_TYPE_F16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
@@ -107,12 +106,6 @@ def _context_window(model: object, spec: ModelSpec, settings: LoadSettings) -> i
     )
     trained = int(llama_cpp.llama_model_n_ctx_train(model))
     return min(wanted, trained) if trained > 0 else wanted
-
-
-def window_within(num_bytes: int, *, bytes_a_token: int) -> int:
-    """Tokens whose keys and values take so many bytes, in a range that is of use."""
-    fitting = num_bytes // max(bytes_a_token, 1) // WINDOW_STEP * WINDOW_STEP
-    return max(SMALLEST_WINDOW, min(fitting, LARGEST_WINDOW))
 
 
 def _context_params(window: int, num_slots: int, settings: LoadSettings) -> object:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.backends.base import BatchEntry, DecodeResult, SavedState
+from inference.backends.candidates import Logits, logprobs_of
 from inference.backends.llama.batch import Batch
-from inference.backends.llama.candidates import Logits, logprobs_of
 from inference.backends.llama.embedding import WINDOW, LlamaEmbedding, is_encoder
 from inference.backends.llama.grammar import grammar_of
 from inference.backends.llama.sampler import LlamaSampler

@@ -9,7 +9,7 @@ from collections import deque
 
 import llama_cpp
 
-from inference.backends.llama.candidates import Candidates, Logits, all_tokens, largest, only
+from inference.backends.candidates import Candidates, Logits, all_tokens, largest, only
 from inference.backends.llama.grammar import ROOT
 from inference.backends.llama.vocabulary import Vocabulary
 from inference.types import SamplingParams

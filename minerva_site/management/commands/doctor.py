@@ -26,7 +26,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print it for a program")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = examine(data_dir=settings.DATA_DIR, model_dirs=settings.MODEL_DIRS)
+        found = examine(
+            data_dir=settings.DATA_DIR,
+            model_dirs=settings.MODEL_DIRS,
+            mlx_python=settings.CONFIGURATION.mlx_python,
+        )
         self.stdout.write(as_json(found) if options["json"] else as_text(found))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.backends.llama.candidates import BLOCK, all_tokens, largest, logprobs_of
+from inference.backends.candidates import BLOCK, all_tokens, largest, logprobs_of
 
 SIZE = 40 * BLOCK + 17
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from inference.backends.llama import loading
-from inference.backends.llama.loading import load_model, window_within
+from inference.backends.llama.loading import load_model
 from inference.hardware.memory import Memory
+from inference.memory_estimate import window_within
 from inference.messages import LoadSettings
 from inference.types import ModelSpec
 from tests.made_models import write_random_model

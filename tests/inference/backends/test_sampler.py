@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from inference.backends.candidates import Logits, all_tokens
 from inference.backends.llama import sampler as sampler_module
-from inference.backends.llama.candidates import Logits, all_tokens
 from inference.backends.llama.sampler import LlamaSampler
 from inference.backends.llama.vocabulary import Vocabulary
 from inference.types import SamplingParams
