@@ -23,13 +23,13 @@ FILE = "night-Q4_K_M.gguf"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[EvilHub]:
-    """It sends some megabytes in some ten seconds."""
+    """It sends some megabytes in half a minute."""
     path = write_scripted_model(
         tmp_path / FILE, TEXT, layers=8, width=256, name="Night 1B", context_length=2048
     )
     with evil.evil_hub() as hub:
         hub.add(REPOSITORY, {FILE: path.read_bytes(), "README.md": b"# Night"})
-        hub.always = evil.slow(0.01, piece=len(path.read_bytes()) // 600)
+        hub.always = evil.slow(0.05, piece=len(path.read_bytes()) // 600)
         yield hub
 
 
@@ -72,6 +72,7 @@ def test_a_model_is_found_downloaded_through_everything_and_chatted_with(
     wait_for(lambda: len(hub.requests) > num_requests + 1, what="the next worker")
     first_byte = int(hub.requests[-1][2]["Range"].removeprefix("bytes=").rstrip("-"))
     assert first_byte >= 0.49 * size
+    hub.always = None
 
     expect(row.get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
     expect(elsewhere.locator("#downloads-tray")).to_have_count(0)
