@@ -66,12 +66,16 @@ class Separator:
         if within in self._calls:
             self._is_after_marker = True
             return self._called(before, marker)
-        parts = self._said(before.rstrip() if within or not before.strip() else before)
+        parts = self._said(before.rstrip() if within or self._is_only_space(before) else before)
         self._is_after_marker = True
         self._within = None if within else self._opened_by(marker)
         if self._within and self._within.is_part:
             self._held, self._is_after_marker = marker + self._held, False
         return parts
+
+    def _is_only_space(self, before: str) -> bool:
+        """Between markers, or the beginning and a marker: what was said already may end in it."""
+        return not before.strip() and (self._is_start or self._is_after_marker)
 
     def _said(self, text: str) -> list[Part]:
         text = text.lstrip() if self._is_after_marker else text

@@ -200,6 +200,14 @@ def test_no_text_ends_it_and_calls_are_json(family, data, has_tools, in_reasonin
     assert calls or letters >= "".join(one for one in text if one == "a").count("a")
 
 
+def test_the_end_of_a_line_stays_where_the_call_begins_a_token_later():
+    """Found by the test of all cuts."""
+    call = '<tool_call>{"name": "a", "arguments": {}}</tool_call>'
+
+    for pieces in (["Look.", "\n" + call], ["Look.\n", call], ["Look.", "\n", call]):
+        assert separated(CHATML, pieces, has_tools=True) == [Text("Look.\n"), Call("a", "{}")]
+
+
 def test_without_tools_a_call_is_text():
     text = '<tool_call>{"name": "a", "arguments": {}}</tool_call>'
 
