@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 import django
@@ -19,6 +20,9 @@ atexit.register(shutil.rmtree, data_dir, ignore_errors=True)
 # Now, since the conftest of a folder named on the command line is imported before any hook runs.
 django.setup()
 assert Path(data_dir) == settings.DATA_DIR
+
+# The same Argon2id over less memory: thousands of tests make somebody with a password.
+import_module("accounts.hashers").BoundedArgon2PasswordHasher.memory_cost = 64
 
 
 RENDERS_PAGES = {"accounts", "api", "chat", "minerva_site", "models_app"}
