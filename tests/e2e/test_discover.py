@@ -119,10 +119,10 @@ def test_the_estimate_follows_the_slider_with_the_files_own_numbers(product_with
     assert page.evaluate("document.activeElement.id") == "fit-context"
 
 
-def percent(page: Page) -> int:
-    found = re.search(
-        r"(?:Uploading|Upload stopped at) (\d+)", page.locator("#downloads").inner_text()
-    )
+def percent(page: Page, name: str = "") -> int:
+    """Of the upload of this file; others may have stopped beside it."""
+    rows = page.locator(".download", has_text=name).all_inner_texts()
+    found = re.search(r"(?:Uploading|Upload stopped at) (\d+)", "\n".join(rows))
     return int(found[1]) if found else 0
 
 
@@ -146,13 +146,13 @@ def test_a_file_is_uploaded_goes_on_after_a_reload_and_is_listed(
     page.on("dialog", lambda dialog: dialog.accept())
     page.locator("input[type=file]").set_input_files(model)
     expect(page.get_by_text("Keep this page open")).to_be_visible()
-    wait_for(lambda: percent(page) >= 20, what="some of it")
+    wait_for(lambda: percent(page, model.name) >= 20, what="some of it")
     assert not list(product_with_hub.models_dir.rglob("night*.gguf"))
 
     # Slow until it is gone: at full speed the rest of the file would be there first.
     page.reload()
     page.unroute_all(behavior="ignoreErrors")
-    assert percent(page) >= 20
+    assert percent(page, model.name) >= 20
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
     page.locator("input[type=file]").set_input_files(model)
@@ -181,6 +181,11 @@ def test_what_is_dropped_that_is_no_model_is_refused_in_words(product_with_hub, 
     expect(page.get_by_text("notes.txt: Only GGUF files can be uploaded.")).to_be_visible()
 
 
+def asks_first(page: Page, row: Locator) -> bool:
+    row.get_by_role("button", name="Cancel").click()
+    return page.get_by_role("button", name="Continue").is_visible()
+
+
 def test_a_cancelled_upload_ends_on_the_page_too(product_with_hub, signed_in, model):
     other = model.with_name("another owl.gguf")
     other.write_bytes(model.read_bytes())
@@ -188,9 +193,10 @@ def test_a_cancelled_upload_ends_on_the_page_too(product_with_hub, signed_in, mo
     slow_pieces(page)
     page.locator("input[type=file]").set_input_files(other)
     row = page.locator(".download", has_text=other.name)
-    wait_for(lambda: percent(page) > 0, what="some of it")
+    wait_for(lambda: percent(page, other.name) > 0, what="some of it")
 
-    row.get_by_role("button", name="Cancel").click()
+    # The list is replaced each second: a click in that moment reaches nobody.
+    wait_for(lambda: asks_first(page, row), what="the question")
     page.get_by_role("button", name="Continue").click()
 
     expect(page.get_by_text("This upload was cancelled")).to_be_visible(timeout=30_000)
