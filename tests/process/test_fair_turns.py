@@ -81,14 +81,18 @@ async def ended(service: ServiceProcess, model: Path, turn: Turn, name: str, tok
 
 
 @pytest.mark.parametrize("num_places", [1, 3])
-async def test_the_wait_that_is_told_is_about_what_it_comes_to(folder, endless, num_places):
+async def test_the_wait_is_told_within_half_of_it_in_the_median(folder, endless, num_places):
     """Answers of 20 to 300 tokens for twelve people; two requests come for each answer that ends."""
     chance = random.Random(11)
     turns: list[Turn] = []
     with ServiceProcess(folder, "--max-sequences", str(num_places)) as service:
-        for number in range(8):  # so that it is known how long answers take here
-            tokens = chance.randint(20, 300)
-            await ended(service, endless, Turn("before"), f"before-{number}", tokens)
+        # So that it is known how long answers take here, as many at a time as later.
+        lengths = [chance.randint(20, 300) for _ in range(9)]
+        for first in range(0, len(lengths), num_places):
+            at_once = enumerate(lengths[first : first + num_places], start=first)
+            await asyncio.gather(
+                *(ended(service, endless, Turn("before"), f"before-{n}", m) for n, m in at_once)
+            )
         running: set[asyncio.Task[Turn]] = set()
         num_posted = 0
         while running or num_posted < NUM_REQUESTS:
@@ -103,8 +107,7 @@ async def test_the_wait_that_is_told_is_about_what_it_comes_to(folder, endless, 
     errors = [turn.error for turn in turns if turn.error is not None]
     print(f"{len(errors)} waits, off by {statistics.median(errors):.0%} of them in the median")
     assert len(errors) > NUM_REQUESTS / 2
-    # On a quiet machine it is within half. Another program beside it makes any forecast wrong.
-    assert statistics.median(errors) < 0.9
+    assert statistics.median(errors) < 0.5
 
 
 async def test_who_comes_after_twenty_of_another_waits_for_one_of_them_at_most(folder, endless):

@@ -394,7 +394,7 @@ def test_the_process_needs_little_more_than_the_models_file(models):
         together(runner, PROMPTS, GREEDY)
         resident = psutil.Process(runner.process.pid).memory_info().rss
 
-    assert resident <= path.stat().st_size + 165 * MEGABYTE
+    assert resident <= path.stat().st_size + 150 * MEGABYTE
 
 
 def test_signs_of_life_count_the_steps_of_the_engine(arbitrary):
