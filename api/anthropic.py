@@ -20,7 +20,6 @@ from api.anthropic_types import (
 from api.callers import Caller
 from api.chat import forced_name
 from api.errors import unsupported
-from api.sampling import check_backend
 from api.serving import Job, as_json, serve
 from api.streams import StreamNote
 from api.targets import Target, new_id, now, target_of
@@ -34,8 +33,7 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed")
 
 async def messages(request: HttpRequest, caller: Caller) -> HttpResponse | StreamingHttpResponse:
     asked = bodies.read(request, MessagesRequest)
-    target = await target_of(request, caller, asked.model)
-    check_backend(asked.backend, target.entry.format)
+    target = await target_of(request, caller, asked.model, backend=asked.backend)
     return await serve(_job(asked, target))
 
 

@@ -14,7 +14,7 @@ from api.callers import Caller
 from api.chat_rendering import ChatRenderer, whole_chat
 from api.conversation import Message, messages_of
 from api.errors import unsupported
-from api.sampling import SamplingFields, check_backend, sampling_of, seeded
+from api.sampling import SamplingFields, sampling_of, seeded
 from api.serving import Job, serve
 from api.streams import StreamNote
 from api.targets import Target, check_count, new_id, now, target_of
@@ -77,8 +77,7 @@ async def chat_completions(
 ) -> HttpResponse | StreamingHttpResponse:
     asked = bodies.read(request, ChatRequest)
     _refuse_unsupported(asked)
-    target = await target_of(request, caller, asked.model)
-    check_backend(asked.backend, target.entry.format)
+    target = await target_of(request, caller, asked.model, backend=asked.backend)
     return await serve(job_of(asked, target))
 
 

@@ -13,7 +13,7 @@ from api.callers import Caller
 from api.chat import StreamOptions
 from api.completion_rendering import CompletionRenderer, whole_completion
 from api.errors import invalid, unsupported
-from api.sampling import SamplingFields, check_backend, sampling_of, seeded
+from api.sampling import SamplingFields, sampling_of, seeded
 from api.serving import Job, serve
 from api.streams import StreamNote
 from api.targets import MAX_CHOICES, Target, check_count, new_id, now, target_of
@@ -40,8 +40,7 @@ class CompletionRequest(SamplingFields, kw_only=True):
 async def completions(request: HttpRequest, caller: Caller) -> HttpResponse | StreamingHttpResponse:
     asked = bodies.read(request, CompletionRequest)
     _refuse_unsupported(asked)
-    target = await target_of(request, caller, asked.model)
-    check_backend(asked.backend, target.entry.format)
+    target = await target_of(request, caller, asked.model, backend=asked.backend)
     return await serve(_job(asked, target))
 
 

@@ -15,7 +15,6 @@ from api.callers import Caller
 from api.chat_rendering import timings, usage
 from api.errors import ApiError, invalid, of_inference, unsupported
 from api.running import Run
-from api.sampling import check_backend
 from api.serving import as_json
 from api.targets import new_id, target_of
 from inference.limits import check_request
@@ -33,8 +32,7 @@ class EmbeddingsRequest(msgspec.Struct, kw_only=True):
 
 async def embeddings(request: HttpRequest, caller: Caller) -> HttpResponse:
     asked = bodies.read(request, EmbeddingsRequest)
-    target = await target_of(request, caller, asked.model, scope=Scope.EMBED)
-    check_backend(asked.backend, target.entry.format)
+    target = await target_of(request, caller, asked.model, backend=asked.backend, scope=Scope.EMBED)
     wanted = EmbeddingRequest(
         generation_id=new_id("embd-"),
         model=target.entry.spec,

@@ -20,7 +20,7 @@ from api.response_types import (
     output_of,
     refuse_unsupported,
 )
-from api.sampling import check_backend, sampling_of
+from api.sampling import sampling_of
 from api.serving import Job, serve
 from api.streams import StreamNote
 from api.targets import Target, new_id, now, target_of
@@ -32,8 +32,7 @@ from inference.types import GenerationRequest, SamplingParams
 async def responses(request: HttpRequest, caller: Caller) -> HttpResponse | StreamingHttpResponse:
     asked = bodies.read(request, ResponsesRequest)
     refuse_unsupported(asked)
-    target = await target_of(request, caller, asked.model)
-    check_backend(asked.backend, target.entry.format)
+    target = await target_of(request, caller, asked.model, backend=asked.backend)
     return await serve(_job(asked, target))
 
 

@@ -7,16 +7,9 @@ from typing import Any
 import msgspec
 
 from api import bodies
-from api.errors import invalid, unsupported
+from api.errors import invalid
 from inference.limits import check_sampling
-from inference.model_files import ModelFormat
 from inference.types import OutputFormat, SamplingParams
-
-# What programs may call the engines that we have, by the format of the models that each runs.
-BACKENDS = {
-    ModelFormat.GGUF: ("auto", "llama.cpp", "llama_cpp", "llamacpp"),
-    ModelFormat.MLX: ("auto", "mlx", "mlx-lm", "mlx_lm"),
-}
 
 
 class SamplingFields(msgspec.Struct, kw_only=True):
@@ -77,13 +70,6 @@ def sampling_of(
     )
     check_sampling(params)
     return params
-
-
-def check_backend(backend: str | None, form: ModelFormat) -> None:
-    """The format of a model says which engine runs it."""
-    if backend is not None and backend not in BACKENDS[form]:
-        engine = BACKENDS[form][1]
-        raise unsupported(f"This model is run by {engine}, not by “{backend[:40]}”.", "backend")
 
 
 def seeded(params: SamplingParams, number: int) -> SamplingParams:

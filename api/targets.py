@@ -13,7 +13,8 @@ from accounts.key_models import Scope
 from api import background, request_ids
 from api.admission import Admission, admit
 from api.callers import Caller
-from api.errors import ApiError, invalid
+from api.errors import ApiError, invalid, unsupported
+from inference.model_files import ModelFormat
 from models_app import catalog
 from models_app.access import models_for
 from models_app.answering import Answering
@@ -21,6 +22,11 @@ from models_app.models import CatalogEntry
 from models_app.naming import api_names, resolve
 
 MAX_CHOICES = 8
+# What programs may call the engines that we have, by the format of the models that each runs.
+BACKENDS = {
+    ModelFormat.GGUF: ("auto", "llama.cpp", "llama_cpp", "llamacpp"),
+    ModelFormat.MLX: ("auto", "mlx", "mlx-lm", "mlx_lm"),
+}
 
 
 @dataclass(frozen=True)
@@ -47,15 +53,29 @@ class Target:
 
 
 async def target_of(
-    request: HttpRequest, caller: Caller, model: str, *, scope: Scope = Scope.GENERATE
+    request: HttpRequest,
+    caller: Caller,
+    model: str,
+    *,
+    backend: str | None = None,
+    scope: Scope = Scope.GENERATE,
 ) -> Target:
-    """Raises 403, and 404 for a model that is not there, or not for this caller."""
+    """`backend`: the engine that the request asks for. Raises 403, 404 for a model that is not there, or not
+    for this caller, and 400 where another engine runs it."""
     caller.require(scope)
     name, entry = await _found(caller, model)
     if scope is Scope.GENERATE and not entry.can_chat:
         raise invalid(f"{name} makes embeddings only. Choose another model.", "model")
+    _check_backend(backend, entry.format)
     admission = await admit(caller, entry, request_id=request_ids.of(request))
     return Target(caller, entry, name, admission)
+
+
+def _check_backend(backend: str | None, form: ModelFormat) -> None:
+    """The format of a model says which engine runs it."""
+    if backend is not None and backend not in BACKENDS[form]:
+        engine = BACKENDS[form][1]
+        raise unsupported(f"This model is run by {engine}, not by “{backend[:40]}”.", "backend")
 
 
 def new_id(prefix: str) -> str:

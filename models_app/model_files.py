@@ -93,11 +93,13 @@ def _mlx_folders(entries: Iterable[os.DirEntry[str]]) -> Iterator[FoundModel]:
         folders.setdefault(Path(entry.path).parent, []).append(entry)
     for folder, files in folders.items():
         weights = [file for file in files if file.name.endswith((".safetensors", *PICKLES))]
-        names = {file.name for file in files}
-        has_gguf = any(name.lower().endswith(".gguf") for name in names)
-        is_model = any(file.name.endswith(".safetensors") for file in weights) or not has_gguf
+        if not weights or all(file.name != CONFIG for file in files):
+            continue
+        has_gguf = any(file.name.lower().endswith(".gguf") for file in files)
+        if has_gguf and not any(file.name.endswith(".safetensors") for file in weights):
+            continue
         statuses = [status for file in files if (status := _status(file)) is not None]
-        if CONFIG in names and weights and is_model and statuses:
+        if statuses:
             yield replace(_found(folder, statuses), num_files=len(weights))
 
 

@@ -43,9 +43,10 @@ def test_nobody_ever_gets_a_byte_of_what_is_another_persons(api):
         leaks = [leak for found in threads.map(leaks_of, actors) for leak in found]
 
     counted = sum((actor.counted for actor in actors), Counter())
-    print(f"{time.monotonic() - began_at:.0f} s, {dict(counted)}")
+    own_seen = {actor.name: actor.counted["own"] / NUM_OPERATIONS[actor.name] for actor in actors}
+    print(f"{time.monotonic() - began_at:.0f} s, {dict(counted)}, own: {own_seen}")
     assert leaks == []
-    assert all(actor.counted["own"] > 50 for actor in actors)
+    assert all(share > 0.05 for share in own_seen.values()), "each sees enough of what is theirs"
     assert counted["500"] == 0
 
 
