@@ -3,6 +3,9 @@
 `python scripts/check.py all` is `make test`; `lint` leaves the tests out; `format` mends instead of
 complaining. The browser tests are a pytest run of their own: Playwright leaves an event loop
 running, and asyncio tests after it would fail.
+
+Tests start processes, browsers and engines, and wait for them within limits. On a machine that others
+use too, a few may run into one: those are asked once more, with nothing beside them, and are named.
 """
 
 from __future__ import annotations
@@ -22,6 +25,11 @@ from report import elapsed, say
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 Step = tuple[str, list[str]]
+# Of pytest, by its exit status: it ran to its end, and tests failed.
+TESTS_FAILED = 1
+# More than this is no accident.
+MOST_ASKED_AGAIN = 5
+AGAIN = "-again.xml"
 
 
 def lint_steps() -> list[Step]:
@@ -73,12 +81,38 @@ def check(steps: list[Step]) -> None:
     for number, (name, command) in enumerate(steps, start=1):
         say(f"\n[{number}/{len(steps)}] {name}")
         started_at = time.monotonic()
-        with TemporaryDirectory(prefix="minerva-check-") as data_dir:
-            ended = subprocess.run(command, cwd=ROOT, env=environment(data_dir), check=False)
-        if ended.returncode != 0:
+        status = run(command)
+        if status == TESTS_FAILED and "pytest" in command:
+            status = ask_again(command)
+        if status != 0:
             say(f"\nStopped at: {name}. To run it alone: {shown(command)}")
-            raise SystemExit(ended.returncode)
+            raise SystemExit(status)
         say(f"      fine ({elapsed(time.monotonic() - started_at)})")
+
+
+def run(command: list[str]) -> int:
+    with TemporaryDirectory(prefix="minerva-check-") as data_dir:
+        return subprocess.run(command, cwd=ROOT, env=environment(data_dir), check=False).returncode
+
+
+def ask_again(command: list[str]) -> int:
+    """Runs what failed by itself. Returns the exit status that counts."""
+    [report] = [part for part in command if part.startswith("--junitxml=")]
+    failed = names_of_failed(Path(report.removeprefix("--junitxml=")))
+    if not 0 < len(failed) <= MOST_ASKED_AGAIN:
+        return TESTS_FAILED
+    say("\nAsked once more, alone:", *failed, sep="\n  ")
+    others = [part for part in command if part != report]
+    return run([*others, "--last-failed", report.replace(".xml", AGAIN)])
+
+
+def names_of_failed(report: Path) -> list[str]:
+    cases = ElementTree.parse(report).iter("testcase")  # noqa: S314  # we wrote it
+    return [
+        f"{case.get('classname')}::{case.get('name')}"
+        for case in cases
+        if case.find("failure") is not None or case.find("error") is not None
+    ]
 
 
 def mend(steps: list[Step]) -> None:
@@ -102,7 +136,7 @@ def shown(command: list[str]) -> str:
 
 
 def count(reports: Path) -> Counter[str]:
-    """Passed, failed and skipped of all pytest runs together."""
+    """Passed, failed and skipped of all pytest runs together; `again`: had failed at the first try."""
     total = Counter[str]()
     for report in sorted(reports.glob("*.xml")):
         for suite in ElementTree.parse(report).iter("testsuite"):  # noqa: S314  # we wrote it
@@ -110,6 +144,9 @@ def count(reports: Path) -> Counter[str]:
             skipped = int(suite.get("skipped", 0))
             total["passed"] += int(suite.get("tests", 0)) - failed - skipped
             total["failed"] += failed
+            if report.name.endswith(AGAIN):
+                total["again"] += int(suite.get("tests", 0))
+                total["failed"] -= int(suite.get("tests", 0))
             total["skipped"] += skipped
     return total
 
@@ -123,7 +160,8 @@ def run_all() -> None:
             if total := count(Path(folder)):
                 say(
                     f"\n{total['passed']} passed, {total['failed']} failed, "
-                    f"{total['skipped']} skipped in {elapsed(time.monotonic() - started_at)}"
+                    f"{total['skipped']} skipped in {elapsed(time.monotonic() - started_at)}; "
+                    f"{total['again']} asked again"
                 )
 
 

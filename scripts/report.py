@@ -15,8 +15,8 @@ class SetUpFailed(Exception):
     """Ends the set-up. The text says what happened and what to do next."""
 
 
-def say(text: str) -> None:
-    print(text, flush=True)
+def say(*texts: str, sep: str = " ") -> None:
+    print(*texts, sep=sep, flush=True)
 
 
 def elapsed(seconds: float) -> str:
