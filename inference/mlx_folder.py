@@ -91,6 +91,27 @@ def read_folder(folder: Path) -> MLXHeader:
     )
 
 
+def announced(config: dict[str, Any], *, size: int, num_parameters: int = 0) -> MLXHeader:
+    """What config.json tells of a model whose other files are not here: `size` bytes of weights, most likely of
+    16 bits where they are not packed. Raises ModelFileInvalid for one that is not run."""
+    _check_program(config)
+    said = _Said(config)
+    return MLXHeader(
+        architecture=_architecture(config),
+        name="",
+        num_parameters=num_parameters,
+        quantization=_Bits(config).label,
+        context_length=said.first("max_position_embeddings", "n_positions", "seq_length"),
+        block_count=said.first("num_hidden_layers", "n_layers", "n_layer"),
+        embedding_length=said.first("hidden_size", "n_embd", "d_model"),
+        num_kv_values=said.num_kv_values(),
+        bytes_a_value=2,
+        vocabulary_size=said.first("vocab_size"),
+        chat_template="",
+        size=size,
+    )
+
+
 class _Said:
     """The numbers of a configuration: those of the language model, where it has several."""
 
@@ -139,7 +160,7 @@ def _bits(said: dict[str, Any]) -> int:
 
 
 def _check_program(config: dict[str, Any]) -> None:
-    if config.get("model_file"):
+    if config.get("model_file") or config.get("auto_map"):
         raise ModelFileInvalid(
             "This model needs a program of its own to be run, and Minerva runs none that comes with a "
             "model. Look for a GGUF of it.",

@@ -20,6 +20,7 @@ from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
 from inference.memory_estimate import BYTES_A_VALUE, MemoryEstimate, estimate
 from inference.memory_record import Loading, MemoryRecord, Taken
+from inference.mlx_folder import MLXHeader
 from inference.model_files import read_any
 from inference.types import KVCacheType
 
@@ -106,7 +107,7 @@ def fit_of(
 
 
 def fit_of_header(
-    header: GGUFHeader,
+    header: GGUFHeader | MLXHeader,
     *,
     weights: int,
     context: int,

@@ -353,6 +353,11 @@ class DownloadFile(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def folder(self) -> str:
+        """That it is part of a model in; "": it is a model, or a part of one, by itself."""
+        return self.name.rpartition("/")[0]
+
 
 class HubToken(models.Model):
     """One row at most. `secret`: encrypted, see `hub.token`."""

@@ -8,8 +8,10 @@ import time
 import uuid
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.db import connection
 
+from inference.hardware.mlx_install import mlx_problem
 from models_app.downloads import job, states
 from models_app.downloads.resolving import file_name_of
 from models_app.fit import fit_of, room_here
@@ -61,11 +63,16 @@ def _suitable(found: Repository, reference: Reference) -> Variant:
         for one in found.variants
         if fit_of(one.size, num_parameters=found.num_parameters, room=room).runs
     ]
-    best = None if reference.quant or reference.file else recommended(runnable)
+    best = None if reference.quant or reference.file else recommended(runnable) or _folder(found)
     if best is None:
-        there = ", ".join(one.label for one in found.variants) or "no GGUF model"
+        there = ", ".join(one.label for one in found.models) or "none that Minerva takes"
         raise NotFound(f"{found.name} has no such model that runs here. It has: {there}.")
     return best
+
+
+def _folder(found: Repository) -> Variant | None:
+    """What MLX runs, where it is set up."""
+    return None if mlx_problem(settings.CONFIGURATION.mlx_python) else found.folder
 
 
 def _work_beside(owner: str) -> None:

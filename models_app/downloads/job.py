@@ -11,6 +11,7 @@ import time
 
 from inference.errors import ModelFileInvalid
 from inference.gguf_header import read_header
+from inference.mlx_folder import read_folder
 from models_app import catalog
 from models_app.downloads import recommended, states, storage
 from models_app.downloads.progress import Progress
@@ -88,12 +89,13 @@ def _run(download: Download) -> None:
 def _obtain(download: Download) -> None:
     files = resolve(download, hub())
     read = Progress(download, done=0).add
-    missing = [file for file in files if not storage.is_in_place(download, file, read)]
+    missing = storage.missing_of(download, files, read)
     if missing:
         _bring(download, missing)
         _check_all(download, missing)
         states.renew(download, state=DownloadState.IMPORTING)
-        recommended.bring(download, hub(), Progress(download, done=download.total_bytes))
+        if not missing[0].folder:
+            recommended.bring(download, hub(), Progress(download, done=download.total_bytes))
         storage.put_in_place(download, missing)
     catalog.scan()
     states.renew(download, done_bytes=download.total_bytes)
@@ -159,6 +161,8 @@ def _check_all(download: Download, files: list[DownloadFile]) -> None:
             raise Unusable(f"{wrong[0].name} is not the file that was promised. Retry later.")
         _fetch_all(download, files)
     try:
+        if files[0].folder:
+            read_folder(storage.whole_folder(files[0]))
         for file in files:
             if file.name.lower().endswith(".gguf"):
                 read_header(storage.part_of(file))

@@ -10,9 +10,13 @@ from django.db import transaction
 from models_app.downloads import states
 from models_app.downloads.transfer import size_of
 from models_app.hub.client import Hub
-from models_app.hub.errors import NotFound
+from models_app.hub.errors import HubUnreachable, NotFound, Refused
+from models_app.hub.folder import place_of
+from models_app.hub.folder_config import read_config
+from models_app.hub.headers import Unread
+from models_app.hub.hub_files import FOLDER
 from models_app.hub.names import is_safe_path
-from models_app.hub.repository import HubFile
+from models_app.hub.repository import HubFile, Repository, Variant
 from models_app.models import Download, DownloadFile
 
 
@@ -30,8 +34,11 @@ def _resolved_variant(download: Download, hub: Hub) -> list[DownloadFile]:
     repository = hub.repository(download.repository)
     variant = repository.variant(download.variant)
     if variant is None:
-        raise NotFound(f"{repository.name} has no {download.variant}. Look at what it has now.")
-    wanted = [*variant.files, *(repository.projectors[:1] if download.with_projector else ())]
+        raise NotFound(_why_not_there(repository, download.variant))
+    if variant.is_folder:
+        _check_config(hub, repository)
+    with_projector = download.with_projector and not variant.is_folder
+    wanted = [*variant.files, *(repository.projectors[:1] if with_projector else ())]
     for file in wanted:
         if not file.checksum:
             raise NotFound(f"The hub gives no checksum of {file.name}, so nobody could check it.")
@@ -40,10 +47,35 @@ def _resolved_variant(download: Download, hub: Hub) -> list[DownloadFile]:
         download,
         revision,
         [
-            (PurePosixPath(one.name).name, hub.address(repository.name, revision, one.name), one)
+            (
+                _place(repository, variant, one.name),
+                hub.address(repository.name, revision, one.name),
+                one,
+            )
             for one in wanted
         ],
     )
+
+
+def _place(repository: Repository, variant: Variant, name: str) -> str:
+    """Below the repository's folder."""
+    return place_of(repository.name, name) if variant.is_folder else PurePosixPath(name).name
+
+
+def _why_not_there(repository: Repository, label: str) -> str:
+    if label == FOLDER and repository.weights:
+        return f"{repository.name} has nothing that MLX runs. {repository.why_no_folder}"
+    return f"{repository.name} has no {label}. Look at what it has now."
+
+
+def _check_config(hub: Hub, repository: Repository) -> None:
+    """Raises HubError for a model that would not be run, before the rest of it is fetched."""
+    try:
+        found = read_config(hub, repository)
+    except Unread as error:
+        raise HubUnreachable(str(error)) from error
+    if found.refusal:
+        raise Refused(found.refusal)
 
 
 def _resolved_url(download: Download, hub: Hub) -> list[DownloadFile]:

@@ -1,7 +1,8 @@
 """Where the bytes of a download are: apart until all of them are checked, and then at their place.
 
-`.downloads/<id>/<number>.part` in the models folder has names of our own making only. `owner/name/file`
-comes by a rename, after a copy to its own file system if that is another: it is there whole, or not at all.
+`.downloads/<id>/<number>.part` in the models folder has names of our own making only; the files of a folder for
+MLX have their own below `.downloads/<id>/whole/`. `owner/name/file`, or such a folder, comes by a rename,
+after a copy to its own file system if that is another: it is there whole, or not at all.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from models_app.models import Download, DownloadFile
 
 GIB = 1024**3
 PIECE = 4 * 1024 * 1024
+WHOLE = "whole"
 Report = Callable[[int], None]
 
 
@@ -38,7 +40,13 @@ def folder_of(pk: UUID) -> Path:
 
 
 def part_of(file: DownloadFile) -> Path:
-    return folder_of(file.download_id) / f"{file.number}.part"
+    own = folder_of(file.download_id)
+    return own / WHOLE / file.name if file.folder else own / f"{file.number}.part"
+
+
+def whole_folder(file: DownloadFile) -> Path:
+    """Where the files of a folder are, until it is put in place."""
+    return part_of(file).parent
 
 
 def part_size(file: DownloadFile) -> int:
@@ -91,6 +99,14 @@ def is_in_place(download: Download, file: DownloadFile, report: Report) -> bool:
     return True
 
 
+def missing_of(download: Download, files: list[DownloadFile], report: Report) -> list[DownloadFile]:
+    """Those that are not in place. Raises FileExistsError for another file or folder of such a name."""
+    missing = [file for file in files if not is_in_place(download, file, report)]
+    if missing and missing[0].folder and os.path.lexists(place_of(download, missing[0]).parent):
+        raise _another_folder(missing[0].folder)
+    return missing
+
+
 def check_space(num_bytes: int) -> None:
     """Raise DiskFull unless so many more bytes fit, with some to spare for everything else."""
     folder = Path(settings.MODELS_DIR)
@@ -127,7 +143,10 @@ def _has_checksum(path: Path, file: DownloadFile, report: Report) -> bool:
 
 
 def put_in_place(download: Download, files: list[DownloadFile]) -> None:
-    """The first part of a split model comes last: without it the others are no model."""
+    """A folder at once. The first part of a split model comes last: without it the others are no model."""
+    if files[0].folder:
+        _put_folder_in_place(whole_folder(files[0]), place_of(download, files[0]).parent)
+        return
     for file in reversed(files):
         place = place_of(download, file)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -140,10 +159,43 @@ def put_in_place(download: Download, files: list[DownloadFile]) -> None:
         _sync(place.parent)
 
 
+def _put_folder_in_place(whole: Path, place: Path) -> None:
+    """Raises FileExistsError if something came to be there meanwhile."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _sync(whole)
+    try:
+        os.rename(whole, place)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise _another_folder(place.name) from error
+        if error.errno != errno.EXDEV:
+            raise
+        _copy_folder_whole(whole, place)
+    _sync(place.parent)
+
+
+def _copy_folder_whole(whole: Path, place: Path) -> None:
+    """Under a hidden name until all of it is there, as in `copy_whole`."""
+    hidden = _hidden(place)
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir()
+    try:
+        for file in sorted(whole.iterdir()):
+            copy_whole(file, hidden / file.name)
+        _sync(hidden)
+        os.rename(hidden, place)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _another_folder(name: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, f"another folder called {name} already")
+
+
 def copy_whole(source: Path, place: Path) -> None:
     """Under a hidden name until it is all there and on the disk: nobody ever sees half of it. The name
     is the same each time, so that what a killed copy left is used again."""
-    part = place.with_name(f".{hashlib.sha256(place.name.encode()).hexdigest()[:16]}.part")
+    part = _hidden(place)
     try:
         with source.open("rb") as content, part.open("wb") as target:
             shutil.copyfileobj(content, target, PIECE)
@@ -152,6 +204,10 @@ def copy_whole(source: Path, place: Path) -> None:
         os.replace(part, place)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _hidden(place: Path) -> Path:
+    return place.with_name(f".{hashlib.sha256(place.name.encode()).hexdigest()[:16]}.part")
 
 
 def write_all(descriptor: int, piece: bytes) -> None:

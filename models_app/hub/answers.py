@@ -11,6 +11,7 @@ import msgspec
 
 from models_app.hub.errors import HubNonsense
 from models_app.hub.repository import Capability, HubFile, Repository, is_projector
+from models_app.hub.safetensors_facts import bits_of, chat_template, parameters_of
 
 MAX_FILES = 10_000
 MAX_FILE_BYTES = 4 * 1024**4
@@ -41,6 +42,8 @@ class Model(msgspec.Struct):
     pipeline_tag: str | None = None
     tags: list[str] = []
     gguf: dict[str, Any] | None = None
+    safetensors: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
     cardData: dict[str, Any] | None = None
     siblings: list[dict[str, Any]] = []
 
@@ -56,7 +59,10 @@ def decoded(body: bytes, kind: type[T]) -> T:
 def repository_of(model: Model) -> Repository:
     gguf = model.gguf or {}
     card = model.cardData or {}
+    config = model.config or {}
     files = _files(model.siblings[:MAX_FILES])
+    template = gguf.get("chat_template") or chat_template(config)
+    bits = bits_of(config, model.tags)
     return Repository(
         name=model.id,
         revision=model.sha[:64] if model.sha.isalnum() else "",
@@ -64,10 +70,13 @@ def repository_of(model: Model) -> Repository:
         license=_text(card.get("license")) or _tagged(model.tags, "license:"),
         is_gated=bool(model.gated),
         is_private=model.private,
-        architecture=_text(gguf.get("architecture")),
-        num_parameters=_count(gguf.get("total")) or _named_parameters(model.id),
+        architecture=_text(gguf.get("architecture")) or _text(config.get("model_type")),
+        num_parameters=_count(gguf.get("total"))
+        or parameters_of(model.safetensors or {}, bits)
+        or _named_parameters(model.id),
+        quantization=f"{bits}-bit" if bits else "",
         context_length=_count(gguf.get("context_length")),
-        capabilities=_capabilities(model.pipeline_tag or "", gguf.get("chat_template"), files),
+        capabilities=_capabilities(model.pipeline_tag or "", template, files),
         tags=tuple(_text(tag) for tag in model.tags[:MAX_TAGS]),
         downloads=_count(model.downloads),
         likes=_count(model.likes),

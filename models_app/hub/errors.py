@@ -29,3 +29,7 @@ class Gated(HubError):
 
 class HubNonsense(HubError):
     """An answer that no honest hub gives."""
+
+
+class Refused(HubError):
+    """It is there, and is not taken: it wants to run a program, say."""

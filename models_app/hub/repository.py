@@ -9,6 +9,10 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from inference.gguf_model import PART_NAME
+from models_app.hub.folder import folder_of, why_no_folder
+from models_app.hub.hub_files import FOLDER
+from models_app.hub.hub_files import HubFile as HubFile
+from models_app.hub.hub_files import Variant as Variant
 from models_app.hub.names import is_safe_path
 
 # As files name them: Q4_K_M, IQ3_XXS, UD-Q4_K_XL, BF16, MXFP4, …
@@ -16,14 +20,10 @@ QUANT = re.compile(
     r"(?:^|[-._])((?:UD-)?(?:I?Q[1-8](?:_[A-Z0-9]+)*|TQ[12]_0|BF16|F16|FP16|F32|FP32|MXFP4(?:_MOE)?))(?=[-._]|$)",
     re.IGNORECASE,
 )
-BITS = re.compile(r"(\d+)")
-
-
 # Words of a name that tell how a model is kept, not which one it is.
 OF_A_FORMAT = re.compile(
     r"(?i)mlx|gguf|awq|gptq|exl[23]|bnb|safetensors|[a-z]{0,5}\d{1,2}(\.\d+)?[-_]?bits?|int[48]|fp(4|8|16|32)|bf16|f16|dwq"
 )
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 
 
 class Capability(StrEnum):
@@ -43,35 +43,9 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class HubFile:
-    """`checksum`: "sha256:…", or "git-sha1:…" of what git calls a blob; "" if the hub gives none."""
-
-    name: str
-    size: int
-    checksum: str
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One model of a repository: a file, or the parts of a split one in their order."""
-
-    label: str
-    files: tuple[HubFile, ...]
-
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
-
-    @property
-    def bits(self) -> int:
-        """Of a weight, roughly; 0: the name does not tell."""
-        found = BITS.search(self.label)
-        return int(found[1]) if found else 0
-
-
-@dataclass(frozen=True)
 class Repository:
-    """`revision`: the commit that all of this is of. `num_parameters`, `context_length` 0: not said."""
+    """`revision`: the commit that all of this is of. `num_parameters`, `context_length` 0: not said.
+    `quantization` of an MLX model, "" where it is not."""
 
     name: str
     revision: str
@@ -81,6 +55,7 @@ class Repository:
     is_private: bool = False
     architecture: str = ""
     num_parameters: int = 0
+    quantization: str = ""
     context_length: int = 0
     capabilities: tuple[Capability, ...] = ()
     tags: tuple[str, ...] = ()
@@ -118,7 +93,26 @@ class Repository:
 
     @property
     def has_pickles(self) -> bool:
-        return any(_is_pickle(file) for file in self.files)
+        return any(file.is_pickle for file in self.files)
+
+    @property
+    def folder(self) -> Variant | None:
+        """What MLX runs of it. None: nothing; `why_no_folder` says why."""
+        return folder_of(self.name, self.files)
+
+    @property
+    def why_no_folder(self) -> str:
+        return why_no_folder(self.name, self.files)
+
+    @property
+    def refused(self) -> tuple[HubFile, ...]:
+        """What is fetched in no case: opening or running it can do anything."""
+        return tuple(file for file in self.files if file.is_pickle or file.is_program)
+
+    @property
+    def models(self) -> tuple[Variant, ...]:
+        """All that can be downloaded, for whichever engine."""
+        return (*self.variants, *([self.folder] if self.folder else []))
 
     @property
     def plain_name(self) -> str:
@@ -149,17 +143,12 @@ class Repository:
     def variant(self, label: str) -> Variant | None:
         """By its label, in any case of letters."""
         wanted = label.casefold()
-        return next((one for one in self.variants if one.label.casefold() == wanted), None)
+        return next((one for one in self.models if one.label.casefold() == wanted), None)
 
     def named(self, label: str, file: str) -> Variant | None:
         """What somebody named, by its label or by one of its files."""
         by_file = (one for one in self.variants if file in [part.name for part in one.files])
         return self.variant(label) if label else next(by_file, None)
-
-
-def _is_pickle(file: HubFile) -> bool:
-    """Its loader runs whatever program the file holds. (Some `.bin` files are none, but no model either.)"""
-    return file.name.lower().endswith(PICKLES)
 
 
 def _is_gguf(file: HubFile) -> bool:
@@ -197,7 +186,7 @@ def _label(first: str) -> str:
     for name in (stem, *reversed(path.parts[:-1])):
         if found := QUANT.findall(name):
             return str(found[-1]).upper()
-    return stem
+    return stem if stem.casefold() != FOLDER.casefold() else path.name
 
 
 def _told_apart(variants: Iterable[Variant]) -> list[Variant]:

@@ -18,7 +18,7 @@ MOST = 120
 BILLION = 10**9
 FIELDS = (
     *("downloads", "likes", "trendingScore", "lastModified", "createdAt"),
-    *("gated", "tags", "pipeline_tag", "gguf"),
+    *("gated", "tags", "pipeline_tag", "gguf", "safetensors", "config"),
 )
 E = TypeVar("E", bound=StrEnum)
 

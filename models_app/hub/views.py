@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from inference.hardware.mlx_install import mlx_problem
 from models_app.access import staff_only
 from models_app.fit import Fit, Room, fit_of, most_parameters, room_here
 from models_app.hub.client import Hub
@@ -88,6 +90,7 @@ def discover(request: HtmxHttpRequest) -> HttpResponse:
         "search": search,
         "choices": CHOICES,
         "found": found,
+        "mlx_problem": mlx_problem(settings.CONFIGURATION.mlx_python),
         "starters": [] if found else _starters(room),
         "is_offline": source.is_offline,
         **token_context(),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 from django import template
 from django.urls import reverse
 
 from models_app import placement
 from models_app.grants import GrantForm
+from models_app.hub.repository import Repository
 from models_app.models import CatalogEntry
 
 register = template.Library()
@@ -24,3 +27,10 @@ def grant_form(entry: CatalogEntry) -> GrantForm:
 def repository_url(name: str) -> str:
     """The page of “owner/name”."""
     return reverse("models:repository", args=name.split("/", 1))
+
+
+@register.filter
+def as_gguf_url(repository: Repository) -> str:
+    """A search for the same model as GGUF."""
+    words = urlencode({"q": repository.plain_name, "format": "gguf"}, quote_via=quote)
+    return f"{reverse('models:discover')}?{words}"

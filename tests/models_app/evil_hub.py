@@ -37,6 +37,8 @@ class Made:
     checksums: dict[str, str] = field(default_factory=dict)
     in_git: tuple[str, ...] = ()
     gguf: dict[str, Any] | None = field(default_factory=lambda: {"total": 1_000_000_000})
+    safetensors: dict[str, Any] | None = None
+    config: dict[str, Any] | None = None
     tags: tuple[str, ...] = ("gguf",)
     task: str = "text-generation"
     downloads: int = 1234
@@ -70,6 +72,8 @@ class Made:
             "pipeline_tag": self.task,
             "tags": [*self.tags, f"license:{self.license}"],
             "gguf": self.gguf,
+            "safetensors": self.safetensors,
+            "config": self.config,
             "cardData": {"license": self.license},
         }
         siblings = [self._sibling(one, data) for one, data in self.files.items()]

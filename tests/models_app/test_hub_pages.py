@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,8 +118,8 @@ def test_a_repository_that_is_not_there_is_not_found(hub, staff):
 @pytest.mark.parametrize(
     ("files", "tags", "words"),
     [
-        (["model.safetensors"], ("mlx",), "An MLX model"),
-        (["model.safetensors", "pytorch_model.bin"], (), "The original weights"),
+        (["model.safetensors"], ("mlx",), "It has no config.json, which MLX needs."),
+        (["model.safetensors", "pytorch_model.bin"], (), "Weights that are not taken"),
         (["pytorch_model.bin"], (), "can run code"),
         (["README.md"], (), "No model in here"),
     ],
@@ -181,14 +182,17 @@ def test_more_is_offered_while_there_may_be_more(hub, staff):
     assert "Show more" not in shown
 
 
-def test_mlx_models_are_found_and_it_is_said_that_they_are_not_downloaded(hub, staff):
-    hub.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",))
+def test_mlx_models_are_found_and_where_they_cannot_be_run_it_is_said(hub, staff, settings):
+    without = {"mlx_python": Path("/without/bin/python")}
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update=without)
+    hub.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx", "4-bit"))
 
     shown = text_of(staff, "/models/discover/?q=&format=mlx")
 
     assert "owls/Fast-4B-4bit" in shown
     assert "4 B parameters" in shown.replace("\N{NO-BREAK SPACE}", " ")
-    assert "are not downloaded yet" in shown
+    assert "4-bit" in shown
+    assert "make mlx" in shown
 
 
 def test_a_download_is_begun_once_and_shown_everywhere(hub, staff):

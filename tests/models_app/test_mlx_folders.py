@@ -120,6 +120,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "does not say which architecture": lambda path: changed(path, model_type=None),
     "how long its context": lambda path: changed(path, max_position_embeddings=None),
     "needs a program of its own": lambda path: changed(path, model_file="model.py"),
+    "a program of its own to be run": lambda path: changed(path, auto_map={"AutoModel": "a.B"}),
     "no tokenizer.json": lambda path: (path / "tokenizer.json").unlink(),
     "model.safetensors ends early": cut,
     "model-00002-of-00002.safetensors is missing": with_index,
