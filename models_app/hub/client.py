@@ -47,9 +47,10 @@ class Hub:
         found: dict[str, Repository] = {}
         for params in search.requests():
             models = decoded(self._get("/api/models", params), list[Model])
-            several = (repository_of(model) for model in models[: search.num_asked])
+            several = (repository_of(model) for model in models[: search.num_looked_at])
             found |= {one.name: one for one in several if is_repository(one.name)}
-        return search.sorted(one for one in found.values() if search.takes(one))
+        fitting = search.sorted(one for one in found.values() if search.takes(one))
+        return fitting[: search.num_asked]
 
     def repository(self, name: str, *, revision: str = "") -> Repository:
         """With all its files. Raises HubError."""

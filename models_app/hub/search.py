@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-from models_app.hub.repository import Repository
+from models_app.hub.repository import Capability, Repository
 
 PAGE = 30
 MOST = 120
@@ -47,11 +47,21 @@ class Sort(StrEnum):
 
 
 class Task(StrEnum):
-    """Those that the hub can filter by."""
+    """What a model shall be able to. The hub filters by the first two; whether one knows tools, or thinks, its chat
+    template tells."""
 
     ANY = ""
     VISION = "vision"
     EMBEDDINGS = "embeddings"
+    TOOLS = "tools"
+    REASONING = "reasoning"
+
+
+class Licence(StrEnum):
+    """PERMISSIVE: for any use, if its makers are named."""
+
+    ANY = ""
+    PERMISSIVE = "permissive"
 
 
 BOUNDS = {
@@ -61,10 +71,29 @@ BOUNDS = {
     Size.HUGE: (40 * BILLION, 0),
 }
 HUB_TASKS = {
-    Task.ANY: ("",),
     Task.VISION: ("image-text-to-text",),
     Task.EMBEDDINGS: ("sentence-similarity", "feature-extraction"),
 }
+# By the chat template. The hub gives its tag to whatever has one.
+TOLD_BY_TEMPLATE = {Task.TOOLS: Capability.TOOLS, Task.REASONING: Capability.REASONING}
+HAS_TEMPLATE = "conversational"
+# As many more are looked at, since the hub can't leave the others out.
+LOOKED_AT = 4
+MOST_LOOKED_AT = 200
+# The hub takes one licence at a time, and nearly all permissive models have one of the first.
+ASKED_LICENCES = ("apache-2.0", "mit")
+PERMISSIVE = frozenset(
+    (
+        *ASKED_LICENCES,
+        "bsd",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "isc",
+        "unlicense",
+        "cc0-1.0",
+        "cc-by-4.0",
+    )
+)
 HUB_SORTS = {
     Sort.DOWNLOADS: "downloads",
     Sort.TRENDING: "trendingScore",
@@ -87,6 +116,7 @@ class Search:
     format: Format = Format.GGUF
     size: Size = Size.ANY
     task: Task = Task.ANY
+    licence: Licence = Licence.ANY
     sort: Sort = Sort.DOWNLOADS
     num_asked: int = PAGE
     most_parameters: int = 0
@@ -99,6 +129,7 @@ class Search:
             format=_one_of(Format, query.get("format"), Format.GGUF),
             size=_one_of(Size, query.get("size"), Size.ANY),
             task=_one_of(Task, query.get("task"), Task.ANY),
+            licence=_one_of(Licence, query.get("licence"), Licence.ANY),
             sort=_one_of(Sort, query.get("sort"), Sort.DOWNLOADS),
             num_asked=_num_asked(query.get("show", "")),
             most_parameters=most_parameters,
@@ -108,17 +139,17 @@ class Search:
     def address(self) -> str:
         """What follows the “?”."""
         values = {"q": self.words, "format": self.format, "size": self.size}
-        values |= {"task": self.task, "sort": self.sort}
+        values |= {"task": self.task, "licence": self.licence, "sort": self.sort}
         shown = {"show": self.num_asked} if self.num_asked != PAGE else {}
         return urlencode(values | shown)
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.size or self.task)
+        return bool(self.size or self.task or self.licence)
 
     @property
-    def of_all_sizes_and_tasks(self) -> Search:
-        return replace(self, size=Size.ANY, task=Task.ANY)
+    def unfiltered(self) -> Search:
+        return replace(self, size=Size.ANY, task=Task.ANY, licence=Licence.ANY)
 
     @property
     def as_gguf(self) -> Search:
@@ -131,14 +162,31 @@ class Search:
         return replace(self, num_asked=more) if more > self.num_asked else None
 
     def requests(self) -> list[dict[str, Any]]:
-        """The parameters of each request to the hub; it takes one task at a time."""
-        return [self._request(task) for task in HUB_TASKS[self.task]]
+        """The parameters of each request to the hub; it takes one task and one licence at a time."""
+        licences = ASKED_LICENCES if self.licence is Licence.PERMISSIVE else ("",)
+        tasks = HUB_TASKS.get(self.task, ("",))
+        return [self._request(task, licence) for task in tasks for licence in licences]
 
     def takes(self, found: Repository) -> bool:
-        """Of a size that fits the filter. One that nobody tells the size of is not left out."""
+        """Of a size, a licence and abilities that fit the filters. One that nobody tells the size of is not left
+        out."""
         least, most = self._bounds
         size = found.num_parameters
-        return not size or (size >= least and (not most or size <= most))
+        is_of_size = not size or (size >= least and (not most or size <= most))
+        is_licensed = self.licence is Licence.ANY or found.license.lower() in PERMISSIVE
+        needed = TOLD_BY_TEMPLATE.get(self.task)
+        return is_of_size and is_licensed and (needed is None or needed in found.capabilities)
+
+    @property
+    def num_looked_at(self) -> int:
+        """Of which as many as were asked for may be shown."""
+        many = max(self.num_asked, min(self.num_asked * LOOKED_AT, MOST_LOOKED_AT))
+        return many if self.is_told_by_template else self.num_asked
+
+    @property
+    def is_told_by_template(self) -> bool:
+        """The hub can't filter by it."""
+        return self.task in TOLD_BY_TEMPLATE
 
     def sorted(self, found: Iterable[Repository]) -> list[Repository]:
         """The hub's order stays where this one says nothing."""
@@ -148,15 +196,16 @@ class Search:
     def _bounds(self) -> tuple[int, int]:
         return BOUNDS.get(self.size, (0, self.most_parameters if self.size is Size.FITS else 0))
 
-    def _request(self, task: str) -> dict[str, Any]:
+    def _request(self, task: str, licence: str) -> dict[str, Any]:
         least, most = self._bounds
         bounds = [f"min:{least}"] * bool(least) + [f"max:{most}"] * bool(most)
+        tags = [self.format.value, *([f"license:{licence}"] if licence else [])]
         return {
             "search": self.words,
-            "filter": self.format.value,
+            "filter": tags + [HAS_TEMPLATE] * self.is_told_by_template,
             "sort": HUB_SORTS[self.sort],
             "direction": "-1",
-            "limit": str(self.num_asked),
+            "limit": str(self.num_looked_at),
             "expand": list(FIELDS),
             **({"pipeline_tag": task} if task else {}),
             **({"num_parameters": ",".join(bounds)} if bounds else {}),

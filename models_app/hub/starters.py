@@ -3,9 +3,16 @@ search, also without a network. Sizes are those of the named variants, rounded."
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from models_app.hub.hub_files import FOLDER
+from models_app.hub.repository import Capability, Repository
+from models_app.hub.search import Format, Search
 
 GB = 10**9
+
+
+THINKS = (Capability.CHAT, Capability.TOOLS, Capability.REASONING)
 
 
 @dataclass(frozen=True)
@@ -16,6 +23,22 @@ class Starter:
     purpose: str
     size: int
     num_parameters: int
+    capabilities: tuple[Capability, ...] = (Capability.CHAT,)
+    license: str = "apache-2.0"
+    format: Format = field(default=Format.GGUF)
+
+    def passes(self, search: Search) -> bool:
+        """As if it had been found, in whichever format."""
+        told = Repository(
+            self.repository,
+            "",
+            (),
+            license=self.license,
+            num_parameters=self.num_parameters,
+            capabilities=self.capabilities,
+        )
+        is_able = not search.task or Capability(search.task.value) in self.capabilities
+        return is_able and search.takes(told)
 
 
 STARTERS = (
@@ -26,6 +49,7 @@ STARTERS = (
         "Tiny and quick: first tries, any machine",
         int(0.64 * GB),
         600_000_000,
+        THINKS,
     ),
     Starter(
         "Qwen/Qwen3-1.7B-GGUF",
@@ -34,6 +58,7 @@ STARTERS = (
         "Short answers on a small laptop; thinks if asked to",
         int(1.83 * GB),
         1_700_000_000,
+        THINKS,
     ),
     Starter(
         "ggml-org/gemma-3-4b-it-GGUF",
@@ -42,6 +67,8 @@ STARTERS = (
         "Writing and everyday questions in many languages",
         int(2.49 * GB),
         3_900_000_000,
+        (Capability.CHAT, Capability.VISION),
+        license="gemma",
     ),
     Starter(
         "Qwen/Qwen3-4B-GGUF",
@@ -50,6 +77,7 @@ STARTERS = (
         "A good all-rounder for 8 GB of memory",
         int(2.5 * GB),
         4_000_000_000,
+        THINKS,
     ),
     Starter(
         "Qwen/Qwen2.5-Coder-7B-Instruct-GGUF",
@@ -58,6 +86,7 @@ STARTERS = (
         "Programming",
         int(4.68 * GB),
         7_600_000_000,
+        (Capability.CHAT, Capability.TOOLS),
     ),
     Starter(
         "Qwen/Qwen3-8B-GGUF",
@@ -66,6 +95,7 @@ STARTERS = (
         "Better answers, for 16 GB of memory",
         int(5.03 * GB),
         8_200_000_000,
+        THINKS,
     ),
     Starter(
         "ggml-org/gpt-oss-20b-GGUF",
@@ -74,6 +104,7 @@ STARTERS = (
         "Reasoning and tools; quick for its size",
         int(12.1 * GB),
         20_900_000_000,
+        THINKS,
     ),
     Starter(
         "Qwen/Qwen3-30B-A3B-GGUF",
@@ -82,6 +113,7 @@ STARTERS = (
         "Strong and quick, for 32 GB of memory",
         int(18.6 * GB),
         30_500_000_000,
+        THINKS,
     ),
     Starter(
         "nomic-ai/nomic-embed-text-v1.5-GGUF",
@@ -90,5 +122,36 @@ STARTERS = (
         "Embeddings for programs; does not chat",
         int(0.27 * GB),
         137_000_000,
+        (Capability.EMBEDDINGS,),
+    ),
+    Starter(
+        "mlx-community/Qwen3-0.6B-4bit",
+        FOLDER,
+        "Qwen3 0.6B for MLX",
+        "Tiny and quick: first tries, on Apple silicon",
+        int(0.34 * GB),
+        600_000_000,
+        THINKS,
+        format=Format.MLX,
+    ),
+    Starter(
+        "mlx-community/Qwen3-4B-4bit",
+        FOLDER,
+        "Qwen3 4B for MLX",
+        "A good all-rounder for a Mac with 8 GB of memory",
+        int(2.26 * GB),
+        4_000_000_000,
+        THINKS,
+        format=Format.MLX,
+    ),
+    Starter(
+        "mlx-community/Qwen3-8B-4bit",
+        FOLDER,
+        "Qwen3 8B for MLX",
+        "Better answers, for a Mac with 16 GB of memory",
+        int(4.61 * GB),
+        8_200_000_000,
+        THINKS,
+        format=Format.MLX,
     ),
 )

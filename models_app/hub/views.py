@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from inference.hardware.mlx_install import mlx_problem
+from inference.hardware.mlx_install import is_apple_silicon, mlx_problem
 from models_app.access import staff_only
 from models_app.fit import Fit, Room, fit_of, most_parameters, room_here
 from models_app.hub.client import Hub
@@ -21,14 +21,14 @@ from models_app.hub.errors import HubError
 from models_app.hub.reference import Reference, is_repository, parse_reference
 from models_app.hub.repository import Repository
 from models_app.hub.repository_views import token_context
-from models_app.hub.search import Format, Search, Size, Sort, Task
+from models_app.hub.search import Format, Licence, Search, Size, Sort, Task
 from models_app.hub.settings import hub
 from models_app.hub.starters import STARTERS, Starter
 from models_app.hub.token import forget_token, is_plausible, store_token
 from models_app.templatetags.model_pages import repository_url
 
 # With any of these in its address the page searches, without one it shows the starters.
-ASKING = frozenset(("q", "format", "size", "task", "sort"))
+ASKING = frozenset(("q", "format", "size", "task", "licence", "sort"))
 CHOICES = {
     "format": ((Format.GGUF, "GGUF"), (Format.MLX, "MLX")),
     "size": (
@@ -39,7 +39,14 @@ CHOICES = {
         (Size.LARGE, "10 to 40 billion"),
         (Size.HUGE, "More than 40 billion"),
     ),
-    "task": ((Task.ANY, "Anything"), (Task.VISION, "Sees images"), (Task.EMBEDDINGS, "Embeddings")),
+    "task": (
+        (Task.ANY, "Whatever it can"),
+        (Task.TOOLS, "Tools"),
+        (Task.REASONING, "Reasoning"),
+        (Task.VISION, "Sees images"),
+        (Task.EMBEDDINGS, "Embeddings"),
+    ),
+    "licence": ((Licence.ANY, "Any licence"), (Licence.PERMISSIVE, "Apache, MIT and the like")),
     "sort": (
         (Sort.DOWNLOADS, "Most downloaded"),
         (Sort.TRENDING, "Trending"),
@@ -91,7 +98,9 @@ def discover(request: HtmxHttpRequest) -> HttpResponse:
         "choices": CHOICES,
         "found": found,
         "mlx_problem": mlx_problem(settings.CONFIGURATION.mlx_python),
-        "starters": [] if found else _starters(room),
+        "starters": []
+        if words or (found and not found.problem)
+        else _starters(room, search, found),
         "is_offline": source.is_offline,
         **token_context(),
     }
@@ -129,8 +138,12 @@ def _found(source: Hub, search: Search) -> Found:
         return Found(search, [], str(error))
 
 
-def _starters(room: Room) -> list[StarterRow]:
-    rows = (StarterRow(one, _fit_of_starter(one, room)) for one in STARTERS)
+def _starters(room: Room, search: Search, found: Found | None) -> list[StarterRow]:
+    """Those that pass the filters, for when the hub can't be asked. Where nothing was asked for, also those that
+    the machine is made for."""
+    formats = {search.format} | ({Format.MLX} if found is None and is_apple_silicon() else set())
+    passing = (one for one in STARTERS if one.format in formats and one.passes(search))
+    rows = (StarterRow(one, _fit_of_starter(one, room)) for one in passing)
     return sorted(rows, key=lambda row: not row.fit.runs)
 
 

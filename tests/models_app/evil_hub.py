@@ -54,7 +54,7 @@ class Made:
         )
         return (
             " ".join(query.get("search", [""])).lower() in name.lower()
-            and set(query.get("filter", [])) <= set(self.tags)
+            and set(query.get("filter", [])) <= {*self.tags, f"license:{self.license}"}
             and query.get("pipeline_tag", [self.task]) == [self.task]
             and int(bounds.get("min", 0)) <= size <= int(bounds.get("max", 2**60))
         )

@@ -19,7 +19,7 @@ from models_app.hub.names import is_safe_path
 from models_app.hub.quality import recommended
 from models_app.hub.reference import Reference, is_repository, parse_reference
 from models_app.hub.repository import Capability, HubFile, Kind, Repository
-from models_app.hub.search import Format, Search, Size, Sort, Task
+from models_app.hub.search import Format, Licence, Search, Size, Sort, Task
 from tests.models_app import evil_hub as evil
 from tests.models_app.evil_hub import EvilHub, Handler
 
@@ -199,7 +199,7 @@ def several(server: EvilHub) -> EvilHub:
     server.add("owls/Eye", {}, task="image-text-to-text")
     server.add("owls/Near", {}, task="sentence-similarity", downloads=5)
     server.add("owls/Next", {}, task="feature-extraction", downloads=7)
-    server.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",))
+    server.add("owls/Fast-4B-4bit", {}, gguf=None, tags=("mlx",), license="MIT")
     return server
 
 
@@ -222,6 +222,53 @@ def several(server: EvilHub) -> EvilHub:
 )
 def test_filters_and_orders_reach_the_hub(hub, several, search, names):
     assert names_found(hub, **search) == names
+
+
+def chatting(server: EvilHub, name: str, template: str, **facts: Any) -> None:
+    server.add(
+        f"owls/{name}",
+        {},
+        gguf={"chat_template": template},
+        tags=("gguf", "conversational"),
+        **facts,
+    )
+
+
+def test_tools_and_reasoning_are_told_by_chat_templates(hub, server):
+    chatting(server, "Handy", "{% if tools %}")
+    chatting(server, "Thoughtful", "<think>", downloads=9)
+    chatting(server, "Both", "{{ tools }}<think>")
+    server.add("owls/Unsaid", {}, tags=("gguf", "conversational"))
+
+    assert names_found(hub, task=Task.TOOLS) == ["Handy", "Both"]
+    assert names_found(hub, task=Task.REASONING) == ["Both", "Thoughtful"]
+
+
+def test_more_are_looked_at_where_the_hub_cannot_filter(hub, server):
+    for number in range(100):
+        chatting(server, f"M{number}", "{{ tools }}" if number % 3 == 0 else "plain")
+
+    assert len(names_found(hub, task=Task.TOOLS)) == 30
+    assert len(names_found(hub, task=Task.TOOLS, num_asked=60)) == 34
+
+
+def test_permissive_licences_are_found_together(hub, server):
+    for name, license in [("A", "apache-2.0"), ("M", "mit"), ("G", "gemma"), ("L", "llama3.2")]:
+        chatting(server, name, "x", license=license, likes=ord(name))
+
+    found = names_found(hub, licence=Licence.PERMISSIVE, sort=Sort.LIKES)
+
+    assert found == ["M", "A", "Night-1B-GGUF"]
+
+
+def test_a_mirror_that_knows_no_licences_is_filtered_here(hub, server):
+    facts = [
+        server.made[NAME].facts(f"owls/{name}", blobs=False) | {"cardData": {"license": license}}
+        for name, license in [("B", "BSD-3-Clause"), ("O", "other"), ("N", None)]
+    ]
+    server.api_answer = lambda handler: handler.send_json(facts)
+
+    assert names_found(hub, licence=Licence.PERMISSIVE) == ["B", "N"]
 
 
 def test_a_mirror_that_does_not_filter_by_size_is_filtered_here(hub, several):
@@ -252,7 +299,9 @@ def test_an_address_that_makes_no_sense_is_a_plain_search(show):
 
 
 def test_a_search_is_kept_in_its_address():
-    search = Search("a b&c", Format.MLX, Size.LARGE, Task.VISION, Sort.LIKES, 60)
+    search = Search(
+        "a b&c", Format.MLX, Size.LARGE, Task.VISION, Licence.PERMISSIVE, Sort.LIKES, 60
+    )
 
     assert Search.of(dict(parse_qsl(search.address)), words="a b&c") == search
 

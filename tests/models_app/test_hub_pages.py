@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from models_app import fit
 from models_app.downloads import states, storage
 from models_app.fit import FitWord, Room, fit_of
+from models_app.hub import views
 from models_app.hub.token import stored_token
 from models_app.models import Download, DownloadFile, DownloadState, HubToken
 from tests.models_app import evil_hub as evil
@@ -68,6 +69,14 @@ def test_without_a_search_there_are_models_to_begin_with_and_nothing_is_asked(hu
     assert "To begin with" in shown
     assert "Qwen3 0.6B" in shown
     assert hub.requests == []
+
+
+def test_a_mac_with_apple_silicon_is_shown_models_for_mlx_too(hub, staff, monkeypatch):
+    assert "for MLX" not in text_of(staff, "/models/discover/")
+
+    monkeypatch.setattr(views, "is_apple_silicon", lambda: True)
+
+    assert "Qwen3 4B for MLX" in text_of(staff, "/models/discover/")
 
 
 def test_a_search_lists_what_it_finds(hub, staff):
@@ -147,6 +156,45 @@ def test_an_address_with_filters_searches_without_words_and_shows_them_chosen(hu
     assert '<option value="fits" selected>' in shown
 
 
+def starters(shown: str) -> str:
+    return shown.partition("To begin with")[2]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "other"),
+    [
+        ("task=embeddings", "Nomic Embed", "Qwen3"),
+        ("task=vision", "Gemma 3 4B", "Qwen3"),
+        ("task=reasoning&size=small", "Qwen3 0.6B", "Qwen2.5 Coder"),
+        ("licence=permissive", "Qwen3 0.6B", "Gemma"),
+        ("format=mlx&task=tools", "Qwen3 4B for MLX", "gpt-oss"),
+    ],
+)
+def test_where_the_hub_cannot_be_asked_filters_hold_for_models_to_begin_with(
+    hub, staff, settings, query, name, other
+):
+    settings.HUB_IS_OFFLINE = True
+    shown = starters(text_of(staff, f"/models/discover/?{query}"))
+
+    assert name in shown
+    assert other not in shown
+
+
+def test_filters_by_licence_and_tools_are_in_the_address_and_shown_chosen(hub, staff):
+    template = {"chat_template": "{{ tools }}"}
+    tags = ("gguf", "conversational")
+    hub.add("owls/Handy", {}, gguf=template, tags=tags, license="mit")
+    hub.add("owls/Bound", {}, gguf=template, tags=tags, license="gemma")
+
+    shown = text_of(staff, "/models/discover/?task=tools&licence=permissive")
+
+    assert "owls/Handy" in shown
+    assert "owls/Bound" not in shown
+    assert "of the first 120 that the hub names" in shown
+    assert '<option value="tools" selected>' in shown
+    assert '<option value="permissive" selected>' in shown
+
+
 def test_htmx_gets_what_was_found_alone(hub, staff):
     response = staff.get("/models/discover/?q=night&sort=likes", headers=HTMX)
 
@@ -166,7 +214,7 @@ def test_filters_that_leave_nothing_can_be_left_out(hub, staff):
     shown = text_of(staff, "/models/discover/?q=night&size=huge")
 
     assert "passes these filters" in shown
-    assert "?q=night&format=gguf&size=&task=&sort=downloads" in shown
+    assert "?q=night&format=gguf&size=&task=&licence=&sort=downloads" in shown
 
 
 def test_more_is_offered_while_there_may_be_more(hub, staff):
