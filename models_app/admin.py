@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.read_only_admin import ListOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
 from models_app.benchmarks.record import Benchmark, PromptSpeed
-from models_app.models import CatalogEntry, Download, HubToken
+from models_app.models import CatalogEntry, Download, HubToken, UsedFolder
 from models_app.tuning import ModelSettings
 
 
@@ -65,3 +65,8 @@ class HubTokenAdmin(ListOnlyAdmin):
     """That there is one, and since when."""
 
     list_display = ("__str__", "saved_at")
+
+
+@admin.register(UsedFolder)
+class UsedFolderAdmin(ReadOnlyAdmin):
+    list_display = ("path", "added_at")

@@ -19,7 +19,7 @@ from inference.gguf_metadata import one_line
 from inference.gguf_model import PART_NAME, chats
 from inference.hardware.mlx_install import WAY_OUT, mlx_problem
 from inference.model_files import ModelFormat, ModelHeader, format_of, read_any
-from models_app import guide
+from models_app import folders, guide
 from models_app.file_sampling import suggested
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
 from models_app.models import CatalogEntry
@@ -76,7 +76,7 @@ def set_default(entry: CatalogEntry) -> None:
 
 def model_folders() -> list[ModelFolder]:
     """Where models are looked for. The first is ours: the place to put a new one."""
-    return [folder_of(path) for path in settings.MODEL_DIRS]
+    return [folder_of(path) for path in folders.model_dirs()]
 
 
 class Throttle:
@@ -109,7 +109,7 @@ _throttle = Throttle(REFRESH_SECONDS)
 
 def _folder_times() -> list[int]:
     """When something was last put into, taken from or renamed in each model folder."""
-    return [_changed_at(folder) for folder in settings.MODEL_DIRS]
+    return [_changed_at(folder) for folder in folders.model_dirs()]
 
 
 def _changed_at(folder: Path) -> int:
@@ -122,7 +122,7 @@ def _changed_at(folder: Path) -> int:
 def _all_models() -> list[FoundModel]:
     """The guide once, even if somebody names its folder among those of models."""
     own = guide.find_guide()
-    others = [found for found in find_models(settings.MODEL_DIRS) if not guide.is_guide(found)]
+    others = [found for found in find_models(folders.model_dirs()) if not guide.is_guide(found)]
     return [*others, own] if own else others
 
 

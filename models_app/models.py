@@ -20,6 +20,7 @@ from models_app.answering import Layer
 from models_app.benchmarks.record import Benchmark as Benchmark
 from models_app.benchmarks.record import PromptSpeed as PromptSpeed
 from models_app.tuning import ModelSettings
+from models_app.used_folder import UsedFolder as UsedFolder
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 
-from models_app import placement
+from models_app import folders, placement
 from models_app.grants import GrantForm
 from models_app.hub.repository import Repository
-from models_app.models import CatalogEntry
+from models_app.models import CatalogEntry, UsedFolder
 
 register = template.Library()
 
@@ -21,6 +24,15 @@ register.filter("placement", placement.badge)
 def grant_form(entry: CatalogEntry) -> GrantForm:
     """Which groups may use this model."""
     return GrantForm(entry)
+
+
+@register.simple_tag
+def used_folders() -> dict[str, Sequence[object]]:
+    """Those that are used in place, those of the settings, and those of other programs that could be."""
+    used = list(UsedFolder.objects.all())
+    paths = [*settings.MODEL_DIRS, *(Path(one.path) for one in used)]
+    fixed = settings.MODEL_DIRS[1:]
+    return {"used": used, "fixed": fixed, "known": folders.known_places(paths)}
 
 
 @register.filter
