@@ -91,8 +91,10 @@ class LoadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Models that are not listed are unloaded. `generations`: ids still running."""
+    """Models that are not listed are unloaded; `unloaded`: those of them that did something since the service was
+    started. `generations`: ids still running."""
 
     pid: int
     models: tuple[ModelStatus, ...] = ()
     generations: tuple[str, ...] = ()
+    unloaded: tuple[ModelStatus, ...] = ()

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from inference.hardware.memory import probe_memory
-from inference.types import ServiceStatus
+from inference.types import ModelStatus, ServiceStatus
 from models_app import catalog, removal
 from models_app.loading import EntryStatus, service_status, status_of
 from models_app.memory import Segment, memory_bar
 from models_app.model_files import ModelFolder
 from models_app.models import CatalogEntry
-from models_app.templatetags.quantities import size
+from models_app.templatetags.quantities import roughly_ago, size
 
 
 @dataclass(frozen=True)
 class ModelRow:
+    """`done`: what it did since the service was started, loaded or not. None: nothing, or nobody knows."""
+
     entry: CatalogEntry
     status: EntryStatus
     is_default: bool
+    done: ModelStatus | None = None
+
+    @property
+    def last_used(self) -> str:
+        """ "": not since the service was started."""
+        at = self.done.last_used_at if self.done else 0.0
+        return roughly_ago(datetime.fromtimestamp(at, tz=UTC)) if at else ""
+
+    @property
+    def speed(self) -> str:
+        """Tokens a second of one answer, in two digits; "": not known yet."""
+        per_second = self.done.decode_rate if self.done else 0.0
+        return f"{float(f'{per_second:.2g}'):,g}" if per_second else ""
 
     @property
     def can_be_deleted(self) -> bool:
@@ -78,7 +94,10 @@ def model_row(entry: CatalogEntry) -> ModelRow:
 def _row(
     entry: CatalogEntry, service: ServiceStatus | None, default: CatalogEntry | None
 ) -> ModelRow:
-    return ModelRow(entry, status_of(entry, service), is_default=entry == default)
+    done = {one.model_id: one for one in (*service.models, *service.unloaded)} if service else {}
+    return ModelRow(
+        entry, status_of(entry, service), is_default=entry == default, done=done.get(str(entry.pk))
+    )
 
 
 def _shown(row: ModelRow) -> tuple[object, ...]:
@@ -86,4 +105,4 @@ def _shown(row: ModelRow) -> tuple[object, ...]:
     loaded = status.status
     measured = (loaded.device, loaded.fallback, size(loaded.memory)) if loaded else ()
     facts = (str(entry.pk), entry.name, entry.problem, row.is_default, status.is_arriving)
-    return (*facts, status.state.value, status.reason, *measured)
+    return (*facts, status.state.value, status.reason, row.last_used, row.speed, *measured)

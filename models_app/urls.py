@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from models_app import folder_views, grants, settings_views, status_views, views
+from models_app import engine_views, folder_views, grants, settings_views, status_views, views
 from models_app.benchmarks import views as benchmarks
 from models_app.downloads import upload_views
 from models_app.downloads import views as downloads
@@ -29,6 +29,7 @@ urlpatterns = [
     path("uploads/<uuid:download_id>", upload_views.append, name="append_upload"),
     path("folders/", folder_views.use, name="use_folder"),
     path("folders/<int:folder_id>/forget", folder_views.forget, name="forget_folder"),
+    path("engines/", engine_views.engines, name="engines"),
     path("now", status_views.now, name="now"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),

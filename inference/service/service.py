@@ -110,11 +110,13 @@ class InferenceService:
         return self._memory.foresee(spec.model_id, need)
 
     def status(self) -> ServiceStatus:
-        models = (owner.status() for owner in self._owners.values())
+        models = [owner.status() for owner in self._owners.values()]
+        unloaded = [model for model in models if model.state is ModelState.UNLOADED]
         return ServiceStatus(
             pid=os.getpid(),
-            models=tuple(model for model in models if model.state is not ModelState.UNLOADED),
+            models=tuple(model for model in models if model not in unloaded),
             generations=self._generations.open_ids,
+            unloaded=tuple(model for model in unloaded if model.last_used_at),
         )
 
     def details(self, model_id: str) -> ModelDetails:

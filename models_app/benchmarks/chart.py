@@ -80,7 +80,7 @@ def chart_of(name: str, title: str, unit: str, points: Sequence[Point]) -> Chart
     top = _round_up(max(point.value for point in points))
     dots = [Dot(one, _x(at, len(points)), _y(one.value, top)) for at, one in enumerate(points)]
     ticks = [
-        Tick(f"{top * step / NUM_STEPS:,.4g}", _y(top * step / NUM_STEPS, top))
+        Tick(_tick_text(top * step / NUM_STEPS), _y(top * step / NUM_STEPS, top))
         for step in range(NUM_STEPS + 1)
     ]
     return Chart(name, title, unit, dots, ticks)
@@ -94,6 +94,11 @@ def _x(at: int, count: int) -> float:
 
 def _y(value: float, top: float) -> float:
     return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / top), 1)
+
+
+def _tick_text(value: float) -> str:
+    """Four digits, and never a power of ten: 60,000, 1,500, 0.075."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _round_up(value: float) -> float:

@@ -65,6 +65,16 @@ def moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def roughly_ago(at: datetime) -> str:
+    """In words that hold for a while: just now, 3 min ago, 2 h ago, 2026-11-28."""
+    minutes = int((timezone.now() - at).total_seconds()) // 60
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes}{_SPACE}min ago"
+    return f"{minutes // 60}{_SPACE}h ago" if minutes < 24 * 60 else f"{at:%Y-%m-%d}"
+
+
 @register.filter
 def duration(num_seconds: float) -> str:
     """As long as it takes, roughly: 12 s, 3 min, 2 h 5 min."""

@@ -494,6 +494,22 @@ def test_members_can_neither_see_nor_measure_and_a_broken_model_has_none(
 # -- the chart --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (59_000, ["0", "20,000", "40,000", "60,000"]),
+        (1_450_000, ["0", "500,000", "1,000,000", "1,500,000"]),
+        (80, ["0", "30", "60", "90"]),
+        (0.07, ["0", "0.03", "0.06", "0.09"]),
+    ],
+)
+def test_the_scale_is_written_in_whole_numbers_as_people_do(value, texts):
+    chart = chart_of("speed", "Speed", "tokens/s", [Point("today", value, str(value))])
+
+    assert chart is not None
+    assert [tick.text for tick in chart.ticks] == texts
+
+
 @pytest.mark.parametrize("values", [[5], [1, 1], [0.004, 0.1, 3], [9.99, 12.1, 60], [1e6, 1], [0]])
 def test_a_chart_keeps_within_its_frame_and_its_order(values):
     points = [Point(f"day {at}", value, str(value)) for at, value in enumerate(values)]

@@ -7,17 +7,22 @@ import os
 import re
 import signal
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from inference.engines import Feature
 from inference.types import ChatMessage, GenerationRequest, SamplingParams
 from models_app import catalog, loading
 from models_app.engine import inference_client
 from models_app.models import CatalogEntry
+from models_app.templatetags.quantities import roughly_ago
 from tests.inference.gguf_files import LLAMA, File, string_pair
 from tests.made_models import write_scripted_model
 from tests.models_app.conftest import wait_for
@@ -92,6 +97,59 @@ def test_a_model_that_nobody_used_says_so(entry, staff):
     assert fact(text, "Answers so far") == "0"
     assert "tokens/s" not in fact(text, "Tokens written")
     assert "Load</button>" in text
+
+
+def row_of(client: Client) -> str:
+    return client.get(reverse("models:list")).content.decode().partition("data-entry")[2]
+
+
+def test_the_list_says_when_a_model_was_used_and_how_fast_it_was(entry, staff):
+    assert "Used" not in row_of(staff)
+
+    have_it_answer(entry)
+    assert re.search(r"Used just now, [\d.,]+ tokens/s", row_of(staff))
+
+    loading.unload(entry)
+    become(entry, loading.LoadState.UNLOADED)
+    assert re.search(r"Used just now, [\d.,]+ tokens/s", row_of(staff))
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (0.5, "just now"),
+        (1.5, "1 min ago"),
+        (59.5, "59 min ago"),
+        (61, "1 h ago"),
+        (1439, "23 h ago"),
+    ],
+)
+def test_when_it_was_used_is_said_in_words_that_hold_for_a_while(minutes, text):
+    at = timezone.now() - timedelta(minutes=minutes)
+
+    assert roughly_ago(at).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_a_days_old_use_is_a_date():
+    assert roughly_ago(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02"
+
+
+def test_what_each_engine_can_is_linked_from_a_model_and_is_the_table_of_the_docs(
+    entry, staff, member
+):
+    have_it_answer(entry)
+    assert reverse("models:engines") in shown(staff, entry)
+
+    text = staff.get(reverse("models:engines")).content.decode()
+
+    docs = (Path(settings.BASE_DIR) / "docs" / "engines.md").read_text()
+    for feature in Feature:
+        marks = re.findall(
+            rf">{re.escape(html.escape(feature))}</th>(.*?)</tr>", text, flags=re.DOTALL
+        )
+        said = [mark.lower() for mark in re.findall(r">(Yes|No)<", marks[0])]
+        assert f"| {feature} | {' | '.join(said)} |" in docs
+    assert member.get(reverse("models:engines")).status_code == 403
 
 
 def test_what_it_did_is_counted_and_stays_when_it_is_unloaded(entry, staff):
