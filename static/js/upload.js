@@ -118,5 +118,5 @@ function say(text, kind = "") {
 
 // It asks again by itself while something is under way.
 function showList() {
-  htmx.ajax("GET", location.pathname, { target: "#downloads", swap: "outerHTML" });
+  htmx.ajax("GET", location.pathname, { target: "#downloads", swap: "morph" });
 }
