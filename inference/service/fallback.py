@@ -81,10 +81,12 @@ def idle_seconds_of(spec: ModelSpec | None, default: float) -> float:
 
 
 def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:
-    """Neither a new name nor for how long it stays is a reason to load the same file again."""
+    """Neither a new name, nor how long it stays, nor another fallback is a reason to load the same file again."""
 
     def told(spec: ModelSpec) -> ModelSpec:
-        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None, is_pinned=False)
+        return msgspec.structs.replace(
+            spec, name="", idle_unload_seconds=None, is_pinned=False, fallback=None
+        )
 
     return told(one) == told(other)
 

@@ -155,6 +155,12 @@ class GenerationQueue:
         for generation in failed:
             generation.fail(error)
 
+    def take_movable(self) -> list[Generation]:
+        """Those of the waiting that another model may answer; they are gone from here."""
+        movable = [generation for generation in self._waiting if generation.can_move]
+        self._waiting = [generation for generation in self._waiting if not generation.can_move]
+        return movable
+
     def fail_all(self, error: ErrorInfo) -> None:
         self.fail_running(error)
         failed, self._waiting = self._waiting, []

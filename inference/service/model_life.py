@@ -17,7 +17,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from inference.errors import ErrorInfo, ModelFileInvalid
+import msgspec
+
+from inference.causes import handling_of, retry_of
+from inference.errors import ErrorInfo
 from inference.messages import (
     Emitted,
     Loaded,
@@ -28,6 +31,7 @@ from inference.messages import (
     RunnerReport,
 )
 from inference.service import exits, failures
+from inference.service.breaker import Breaker
 from inference.service.effects import Effects
 from inference.service.fallback import NEVER, LoadChain, idle_seconds_of, loads_alike
 from inference.service.generation import Clock
@@ -48,12 +52,13 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.model_state import check_move
-from inference.service.restarts import RestartLimit
 from inference.service.tally import Tally
 from inference.service.turn import Turn
-from inference.types import ModelSpec, ModelState, ModelStatus
+from inference.types import Finished, FinishReason, ModelSpec, ModelState, ModelStatus
 
 logger = logging.getLogger(__name__)
+
+_ANSWERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.TOOL_CALLS)
 
 
 class ModelLife:
@@ -70,7 +75,7 @@ class ModelLife:
         self.model_id = model_id
         self.state = ModelState.UNLOADED
         self.last_used_at = clock()
-        self.restarts = RestartLimit()
+        self.breaker = Breaker()
         self.tally = Tally(clock)
         self._links_of = links_of
         self._idle_unload_seconds = idle_unload_seconds
@@ -180,9 +185,8 @@ class ModelLife:
         spec = self._queue.next_spec or self._wanted
         if spec is None:
             return
-        closed = self.restarts.seconds_closed(self._clock())
-        if closed:
-            self._give_up(failures.left_alone(closed, self._error))
+        if seconds := self._seconds_left_alone(spec):
+            self._pass_on(failures.left_alone(seconds, self._error))
             return
         self._spec = spec
         self._is_asked_for = spec is self._wanted
@@ -192,12 +196,19 @@ class ModelLife:
         self._move(ModelState.LOADING)
         self._bring_up(spec)
 
+    def _seconds_left_alone(self, spec: ModelSpec) -> float:
+        """Not at all with other settings than those it failed with."""
+        return self.breaker.seconds_open(self._clock()) if self._is_loaded(spec) else 0.0
+
     def _bring_up(self, spec: ModelSpec) -> None:
         self._run += 1
         self._health = None
         self._error = None
         self._fraction = 0.0
-        self._effects.bring_up(self._run, LoadModel(spec, self._chain.current))
+        alone = msgspec.structs.replace(
+            spec, fallback=None
+        )  # what is another's is not its runner's
+        self._effects.bring_up(self._run, LoadModel(alone, self._chain.current))
 
     def _give_up_load_for_nobody(self) -> None:
         """Without a process it has cost nothing yet, and might evict a model that is in use."""
@@ -225,7 +236,7 @@ class ModelLife:
             return
         said = self._error or end.error
         error = exits.load_error(said, exit_code=end.exit_code, log_tail=end.log_tail)
-        if error.code == ModelFileInvalid.code or not self._chain.has_next():
+        if not (handling_of(error).tries_next_link and self._chain.has_next()):
             self._fail_load(error, counts=True)
             return
         logger.warning("link failed model=%s reason=%s", self.model_id, error.message)
@@ -235,7 +246,7 @@ class ModelLife:
 
     def _fail_load(self, error: ErrorInfo, *, counts: bool) -> None:
         """Everyone who waited for this load learns why it failed; it is not begun again for them."""
-        self._give_up(error)
+        self._pass_on(error)
         self._fail(error, counts=counts)
 
     # -- ready ----------------------------------------------------------------------------------
@@ -272,7 +283,7 @@ class ModelLife:
 
     def _on_unload(self) -> None:
         self._give_up(failures.unloaded())
-        self.restarts.reset()
+        self.breaker.reset()
         if self.state is ModelState.FAILED:
             self._move(ModelState.UNLOADED)
         elif self.state in (ModelState.LOADING, ModelState.READY):
@@ -303,6 +314,13 @@ class ModelLife:
         self._move(ModelState.UNLOADING)
         self._effects.take_down(self._run, at_once=error is not None)
 
+    def _pass_on(self, error: ErrorInfo) -> None:
+        """Those with a fallback go there, the others learn why."""
+        if retry_of(error).moves_on:
+            for generation in self._queue.take_movable():
+                self._effects.pass_on(generation, error)
+        self._give_up(error)
+
     def _give_up(self, error: ErrorInfo) -> None:
         self._wanted = None
         self._queue.fail_all(error)
@@ -323,6 +341,8 @@ class ModelLife:
                 self.last_used_at = self._clock()
                 self.tally.note(report)
                 self._queue.record(report)
+                if isinstance(report.event, Finished) and report.event.reason in _ANSWERED:
+                    self.breaker.note_answer(self.last_used_at)
 
     def _on_ended(self, end: RunnerEnded) -> None:
         state, self._loaded = self.state, None
@@ -394,6 +414,7 @@ class ModelLife:
 
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
         self._error = error
-        if counts:
-            self.restarts.note_failure(self._clock())
+        retry = retry_of(error)
+        if counts and retry.counts:
+            self.breaker.note_failure(self._clock(), error.message, is_lasting=retry.is_lasting)
         self._move(ModelState.FAILED)
