@@ -45,13 +45,14 @@ async def serve(job: Job) -> HttpResponse | StreamingHttpResponse:
         _close(runs)
         raise
     _close(runs)
-    response = as_json(job.whole(answers))
-    response.headers.update(job.note.headers)
-    return response
+    return as_json(job.whole(answers), headers=job.note.headers)
 
 
-def as_json(value: object, *, status: int = 200) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")
+def as_json(
+    value: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    body = msgspec.json.encode(value)
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
 async def _streamed(job: Job, runs: list[Run]) -> StreamingHttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -233,3 +234,19 @@ def test_what_is_made_of_a_failure(error, counts, moves_on, retry_after):
     retry = retry_of(error)
 
     assert (retry.counts, retry.moves_on, retry.retry_after) == (counts, moves_on, retry_after)
+
+
+def test_the_table_in_the_docs_is_the_one_that_is_used():
+    docs = (Path(__file__).parents[3] / "docs/engines.md").read_text()
+
+    for cause, handling in HANDLING.items():
+        retry = RETRIES[handling.retry_class]
+        cells = [
+            cause.value.replace("_", " "),
+            handling.retry_class.value,
+            "yes" if handling.tries_next_link else "no",
+            "at once" if retry.is_lasting else "the fourth in a minute",
+            "yes" if retry.moves_on else "no",
+            f"{retry.retry_after:.0f} s" if retry.retry_after else "\N{EN DASH}",
+        ]
+        assert f"| {' | '.join(cells)} |" in docs
