@@ -14,7 +14,16 @@ from __future__ import annotations
 
 from collections import deque
 
-from inference.status import BreakerState, BreakerStatus, PastFailure
+from inference.causes import retry_of
+from inference.errors import ErrorInfo
+from inference.types import (
+    BreakerState,
+    BreakerStatus,
+    Event,
+    Finished,
+    FinishReason,
+    PastFailure,
+)
 
 MAX_FAILURES = 3
 WITHIN_SECONDS = 60.0
@@ -42,6 +51,17 @@ class Breaker:
         if self._opened_at is None:
             return 0.0
         return max(0.0, self._opened_at + self._seconds - now)
+
+    def note_error(self, error: ErrorInfo, now: float) -> None:
+        """A failure, if errors of its kind count."""
+        retry = retry_of(error)
+        if retry.counts:
+            self.note_failure(now, error.message, is_lasting=retry.is_lasting)
+
+    def hear(self, event: Event, now: float) -> None:
+        """What its runner told of a generation."""
+        if isinstance(event, Finished) and event.reason is not FinishReason.CANCELLED:
+            self.note_answer(now)
 
     def note_failure(self, now: float, message: str = "", *, is_lasting: bool = False) -> None:
         """`is_lasting`: the next try would end in the same way, so it opens at once."""

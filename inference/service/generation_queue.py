@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
+from inference.causes import retry_of
 from inference.errors import ErrorInfo, Overloaded
 from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start, Tokenize
 from inference.service.generation import Clock, Generation
@@ -155,8 +156,10 @@ class GenerationQueue:
         for generation in failed:
             generation.fail(error)
 
-    def take_movable(self) -> list[Generation]:
-        """Those of the waiting that another model may answer; they are gone from here."""
+    def take_movable(self, error: ErrorInfo) -> list[Generation]:
+        """Those of the waiting that another model may answer after this; they are gone from here."""
+        if not retry_of(error).moves_on:
+            return []
         movable = [generation for generation in self._waiting if generation.can_move]
         self._waiting = [generation for generation in self._waiting if not generation.can_move]
         return movable

@@ -17,23 +17,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import msgspec
-
-from inference.causes import handling_of, retry_of
+from inference.causes import handling_of
 from inference.errors import ErrorInfo
-from inference.messages import (
-    Emitted,
-    Loaded,
-    LoadFailed,
-    LoadModel,
-    LoadProgress,
-    LoadSettings,
-    RunnerReport,
-)
+from inference.messages import Emitted, Loaded, LoadFailed, LoadProgress, RunnerReport
 from inference.service import exits, failures
 from inference.service.breaker import Breaker
 from inference.service.effects import Effects
-from inference.service.fallback import NEVER, LoadChain, idle_seconds_of, loads_alike
+from inference.service.fallback import NEVER, Links, LoadChain, idle_seconds_of, loads_alike
 from inference.service.generation import Clock
 from inference.service.generation_queue import GenerationQueue
 from inference.service.health import RunnerHealth
@@ -54,11 +44,9 @@ from inference.service.model_messages import (
 from inference.service.model_state import check_move
 from inference.service.tally import Tally
 from inference.service.turn import Turn
-from inference.types import Finished, FinishReason, ModelSpec, ModelState, ModelStatus
+from inference.types import ModelSpec, ModelState, ModelStatus
 
 logger = logging.getLogger(__name__)
-
-_ANSWERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.TOOL_CALLS)
 
 
 class ModelLife:
@@ -66,7 +54,7 @@ class ModelLife:
         self,
         model_id: str,
         *,
-        links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
+        links_of: Links,
         idle_unload_seconds: float,
         max_per_user: int = 0,
         effects: Effects,
@@ -185,7 +173,8 @@ class ModelLife:
         spec = self._queue.next_spec or self._wanted
         if spec is None:
             return
-        if seconds := self._seconds_left_alone(spec):
+        seconds = self.breaker.seconds_open(self._clock())
+        if seconds and self._is_loaded(spec):  # other settings may do better
             self._pass_on(failures.left_alone(seconds, self._error))
             return
         self._spec = spec
@@ -196,19 +185,12 @@ class ModelLife:
         self._move(ModelState.LOADING)
         self._bring_up(spec)
 
-    def _seconds_left_alone(self, spec: ModelSpec) -> float:
-        """Not at all with other settings than those it failed with."""
-        return self.breaker.seconds_open(self._clock()) if self._is_loaded(spec) else 0.0
-
     def _bring_up(self, spec: ModelSpec) -> None:
         self._run += 1
         self._health = None
         self._error = None
         self._fraction = 0.0
-        alone = msgspec.structs.replace(
-            spec, fallback=None
-        )  # what is another's is not its runner's
-        self._effects.bring_up(self._run, LoadModel(alone, self._chain.current))
+        self._effects.bring_up(self._run, self._chain.load_of(spec))
 
     def _give_up_load_for_nobody(self) -> None:
         """Without a process it has cost nothing yet, and might evict a model that is in use."""
@@ -316,9 +298,8 @@ class ModelLife:
 
     def _pass_on(self, error: ErrorInfo) -> None:
         """Those with a fallback go there, the others learn why."""
-        if retry_of(error).moves_on:
-            for generation in self._queue.take_movable():
-                self._effects.pass_on(generation, error)
+        for generation in self._queue.take_movable(error):
+            self._effects.pass_on(generation, error)
         self._give_up(error)
 
     def _give_up(self, error: ErrorInfo) -> None:
@@ -341,8 +322,7 @@ class ModelLife:
                 self.last_used_at = self._clock()
                 self.tally.note(report)
                 self._queue.record(report)
-                if isinstance(report.event, Finished) and report.event.reason in _ANSWERED:
-                    self.breaker.note_answer(self.last_used_at)
+                self.breaker.hear(report.event, self.last_used_at)
 
     def _on_ended(self, end: RunnerEnded) -> None:
         state, self._loaded = self.state, None
@@ -357,9 +337,6 @@ class ModelLife:
             self._fail(self._error, counts=True)
         else:
             self._move(ModelState.UNLOADED)
-        self._answer_all()
-
-    def _answer_all(self) -> None:
         answers, self._answers = self._answers, []
         for answer in answers:
             answer(True)
@@ -414,7 +391,6 @@ class ModelLife:
 
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
         self._error = error
-        retry = retry_of(error)
-        if counts and retry.counts:
-            self.breaker.note_failure(self._clock(), error.message, is_lasting=retry.is_lasting)
+        if counts:
+            self.breaker.note_error(error, self._clock())
         self._move(ModelState.FAILED)
