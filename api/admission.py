@@ -27,17 +27,19 @@ class Admission:
     entry: CatalogEntry
     request_id: str
 
-    def ended(self, *, generation_id: str, usage: Usage | None, timings: Timings | None) -> None:
-        """`usage` None: nothing was computed, or nobody knows. In the event loop, so nothing here waits."""
+    def ended(
+        self, *, generation_id: str, model: str, usage: Usage | None, timings: Timings | None
+    ) -> None:
+        """`model`: the name of the one that answered. `usage` None: nothing was computed, or nobody knows. In
+        the event loop, so nothing here waits."""
         used = usage or Usage(prompt_tokens=0, completion_tokens=0)
-        model = self.entry.name
         metrics.TOKENS.labels(model, "prompt").inc(used.prompt_tokens)
         metrics.TOKENS.labels(model, "cached").inc(used.cached_tokens)
         metrics.TOKENS.labels(model, "completion").inc(used.completion_tokens)
         if timings and timings.time_to_first_token is not None:
             metrics.FIRST_TOKEN.labels(model).observe(timings.time_to_first_token)
         background.spawn(
-            in_database(self._record)(used, timings, has_failed=usage is None), name="usage"
+            in_database(self._record)(model, used, timings, has_failed=usage is None), name="usage"
         )
         logger.info(
             "generation=%s request=%s user=%s prompt_tokens=%d completion_tokens=%d",
@@ -45,12 +47,14 @@ class Admission:
             *(used.prompt_tokens, used.completion_tokens),
         )
 
-    def _record(self, used: Usage, timings: Timings | None, *, has_failed: bool) -> None:
+    def _record(
+        self, model: str, used: Usage, timings: Timings | None, *, has_failed: bool
+    ) -> None:
         key = self.caller.key
         ledger.record(
             user_id=self.caller.user.pk,
             key=key.name if key else "",
-            model_name=self.entry.name,
+            model_name=model,
             prompt_tokens=used.prompt_tokens,
             completion_tokens=used.completion_tokens,
             seconds=timings.total if timings else 0.0,

@@ -6,6 +6,7 @@ The same log gives the same parts, whenever it is read: that is what makes strea
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,6 +19,7 @@ from inference.types import (
     Finished,
     FinishReason,
     Loading,
+    Moved,
     Queued,
     SampledToken,
     Shortened,
@@ -57,20 +59,29 @@ class Breaks:
 
 
 Part = Begins | Said | CallPart | Ends | Breaks
-WAITING = (Queued, Loading, Shortened)
+WAITING = (Queued, Loading, Shortened, Moved)
 
 
 class AnswerReader:
     """`forced`: the name of the tool that has to be called, "" for one of several; None: no call has to
-    come. `one_call`: further ones are left out."""
+    come. `one_call`: further ones are left out. `on_move`: told when it is another model's."""
 
-    def __init__(self, *, forced: str | None = None, one_call: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        forced: str | None = None,
+        one_call: bool = False,
+        on_move: Callable[[Moved], None] = lambda event: None,
+    ) -> None:
+        self._on_move = on_move
         self._forced = None if forced is None else ForcedCall(forced)
         self._one_call = one_call
         self._has_begun = False
         self._num_calls = 0
 
     def feed(self, event: Event) -> list[Part]:
+        if isinstance(event, Moved):
+            self._on_move(event)
         if isinstance(event, WAITING):
             return []
         if isinstance(event, Failed):

@@ -58,12 +58,13 @@ def _job(asked: MessagesRequest, target: Target) -> Job:
         key=target.key,
         created=now(),
         model=target.name,
+        names=target.names,
         forced=forced_name(offer),
         one_call=bool(choice and choice.disable_parallel_tool_use),
     )
     wanted = GenerationRequest(
         generation_id=note.id,
-        model=target.entry.spec,
+        model=target.spec,
         messages=messages_of(asked, system_prompt=target.answering.system_prompt),
         sampling=_sampling(asked, target.answering.sampling, offer),
         user=target.user,

@@ -127,7 +127,7 @@ def _generation(
     answering = target.answering
     return GenerationRequest(
         generation_id=note.id,
-        model=target.entry.spec,
+        model=target.spec,
         messages=messages_of(asked.messages, system_prompt=answering.system_prompt),
         sampling=_sampling(asked, answering.sampling, offer),
         user=target.user,
@@ -147,6 +147,7 @@ def _note(asked: ChatRequest, target: Target, offer: Offer) -> StreamNote:
         key=target.key,
         created=now(),
         model=target.name,
+        names=target.names,
         forced=forced_name(offer),
         one_call=asked.parallel_tool_calls is False,
         include_usage=bool(options and options.include_usage),

@@ -79,7 +79,7 @@ def _generation(asked: CompletionRequest, target: Target, note: StreamNote) -> G
     logprobs = int(asked.logprobs or 0) if wanted else None
     return GenerationRequest(
         generation_id=note.id,
-        model=target.entry.spec,
+        model=target.spec,
         sampling=sampling_of(asked, own, logprobs=logprobs),
         user=target.user,
         request_id=target.admission.request_id,
@@ -96,6 +96,7 @@ def _note(asked: CompletionRequest, target: Target, prompts: list[RawPrompt]) ->
         key=target.key,
         created=now(),
         model=target.name,
+        names=target.names,
         include_usage=bool(options and options.include_usage),
         logprobs=asked.logprobs is not None and asked.logprobs is not False,
         more={"echo": prompts[0].text} if asked.echo else {},

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from inference.errors import ErrorInfo
+from inference.causes import retry_of
+from inference.errors import ErrorInfo, ModelLoadFailed
 
 # By status: OpenAI's name of the kind of error, and Anthropic's.
 KINDS = {
@@ -107,9 +108,17 @@ def of_inference(info: ErrorInfo) -> ApiError:
         info.message,
         code=mapped.code,
         param=str(field) if field else None,
-        retry_after=mapped.retry_after,
+        retry_after=_retry_after(info, mapped),
         facts={name: fact for name, fact in info.facts.items() if name in NUMBERS},
     )
+
+
+def _retry_after(info: ErrorInfo, mapped: Mapped) -> float | None:
+    """What the error itself says; else what is made of such failures of models, or of its code."""
+    told = info.facts.get("retry_after")
+    if isinstance(told, int | float):
+        return told
+    return retry_of(info).retry_after if info.code == ModelLoadFailed.code else mapped.retry_after
 
 
 NUMBERS = ("prompt_tokens", "context_window", "queue_length")

@@ -6,11 +6,11 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from api import background
 from inference.errors import InferenceError, ServiceUnavailable
-from inference.types import TERMINAL, Failed, Finished, LoggedEvent
+from inference.types import TERMINAL, Event, Failed, Finished, LoggedEvent
 from models_app import engine
 
 PATIENCE_SECONDS = 60.0
@@ -51,13 +51,18 @@ async def watched(generation_id: str) -> AsyncIterator[LoggedEvent | None]:
                 raise
 
 
-async def until_end(generation_id: str, *, patience: float) -> Finished | Failed | None:
-    """Its terminal event; None: nobody knows. Stopped once nobody has read it for so many seconds."""
+async def until_end(
+    generation_id: str, *, patience: float, hear: Callable[[Event], None] = lambda event: None
+) -> Finished | Failed | None:
+    """Its terminal event; None: nobody knows. Stopped once nobody has read it for so many seconds.
+    `hear`: told of each event, from the first on."""
     if patience <= 0:
         await _stop(generation_id)
     alone_since, is_stopped = time.monotonic(), patience <= 0
     try:
         async for logged in watched(generation_id):
+            if logged is not None:
+                hear(logged.event)
             if logged is not None and isinstance(logged.event, TERMINAL):
                 return logged.event
             if _readers[generation_id]:

@@ -43,7 +43,7 @@ def _job(asked: ResponsesRequest, target: Target) -> Job:
     note = _note(asked, target, offer)
     wanted = GenerationRequest(
         generation_id=note.id,
-        model=target.entry.spec,
+        model=target.spec,
         messages=messages_of(asked, system_prompt=answering.system_prompt),
         sampling=_sampling(asked, answering.sampling, offer),
         user=target.user,
@@ -72,6 +72,7 @@ def _note(asked: ResponsesRequest, target: Target, offer: Offer) -> StreamNote:
         key=target.key,
         created=now(),
         model=target.name,
+        names=target.names,
         forced=forced_name(offer),
         one_call=asked.parallel_tool_calls is False,
         more=_repeated(asked),

@@ -18,7 +18,7 @@ from api import background, lingering, metrics, revocation
 from api.admission import Admission
 from api.answer import WAITING
 from inference.errors import InferenceError
-from inference.types import TERMINAL, Event, Failed, Finished, Request
+from inference.types import TERMINAL, Event, Failed, Finished, Moved, Request
 from models_app import engine
 
 # An answer's status is held back for so long, as what is wrong mostly shows by then.
@@ -46,6 +46,7 @@ class Run:
         self._watched: revocation.Watched | None = None
         self._is_started = self._is_closed = False
         self._end: Finished | Failed | None = None
+        self._model = request.model.name  # who answers
 
     @property
     def id(self) -> str:
@@ -63,9 +64,15 @@ class Run:
         with lingering.reading(self.id):
             async for logged in lingering.watched(self.id):
                 revocation.check(self._watched)
-                if logged is not None and isinstance(logged.event, TERMINAL):
-                    self._end = logged.event
+                if logged is not None:
+                    self._note(logged.event)
                 yield None if logged is None else logged.event
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Moved):
+            self._model = event.name
+        elif isinstance(event, TERMINAL):
+            self._end = event
 
     def close(self) -> None:
         """In the event loop. Idempotent."""
@@ -81,7 +88,7 @@ class Run:
     async def _wind_up(self) -> None:
         end = self._end
         if end is None and not is_stopping():
-            end = await lingering.until_end(self.id, patience=self._patience)
+            end = await lingering.until_end(self.id, patience=self._patience, hear=self._note)
         revocation.unwatch(self._watched)
         metrics.OPEN.dec()
         if self._counts:
@@ -91,7 +98,9 @@ class Run:
 
     def _tell(self, end: Finished | Failed | None) -> None:
         usage, timings = (end.usage, end.timings) if end else (None, None)
-        self._admission.ended(generation_id=self.id, usage=usage, timings=timings)
+        self._admission.ended(
+            generation_id=self.id, model=self._model, usage=usage, timings=timings
+        )
 
     @property
     def _is_streamed(self) -> bool:

@@ -15,8 +15,8 @@ from api.answer import Answer
 from api.errors import of_inference
 from api.running import Run, failure, until_decided
 from api.several import Renderers, several_streamed
-from api.streams import Numbered, StreamNote
-from inference.types import Event, GenerationRequest
+from api.streams import FALLBACK, Numbered, StreamNote
+from inference.types import Event, GenerationRequest, Moved
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,14 @@ async def serve(job: Job) -> HttpResponse | StreamingHttpResponse:
         _close(runs)
         raise
     _close(runs)
-    return as_json(job.whole(answers))
+    return as_json(job.whole(answers), headers=job.note.headers)
 
 
-def as_json(value: object, *, status: int = 200) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(value), status=status, content_type="application/json")
+def as_json(
+    value: object, *, status: int = 200, headers: dict[str, str] | None = None
+) -> HttpResponse:
+    body = msgspec.json.encode(value)
+    return HttpResponse(body, status=status, content_type="application/json", headers=headers)
 
 
 async def _streamed(job: Job, runs: list[Run]) -> StreamingHttpResponse:
@@ -61,9 +64,14 @@ async def _streamed(job: Job, runs: list[Run]) -> StreamingHttpResponse:
     if failed := failure(came):
         raise of_inference(failed.error)
     numbered = Numbered(job.note, job.renderer(job.note, index=0))
-    return streams.response(
-        _closing(streams.written(came, events, numbered), run), close=run.abandon
-    )
+    stream = _closing(streams.written(came, events, numbered), run)
+    return streams.response(stream, close=run.abandon, headers=_known_headers(came))
+
+
+def _known_headers(came: list[Event]) -> dict[str, str]:
+    """Of a stream, whose headers are written before all is known."""
+    reasons = [event.reason for event in came if isinstance(event, Moved)]
+    return {FALLBACK: reasons[-1]} if reasons else {}
 
 
 async def _closing(stream: AsyncIterator[bytes], run: Run) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ log and from the note that was stored with it, so any web process writes the sam
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -17,15 +17,17 @@ from api.answer import AnswerReader, Breaks, Part
 from api.callers import Caller
 from api.errors import ApiError, of_inference
 from inference.errors import InferenceError
-from inference.types import Event, Loading, Queued
+from inference.types import Event, Loading, Moved, Queued
 
 KEEP_ALIVE_SECONDS = 10.0
+FALLBACK = "Minerva-Fallback"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class StreamNote(msgspec.Struct, kw_only=True):
     """All that the bytes of a stream follow from, besides its log. `forced`, `one_call`: see AnswerReader.
-    `more`: the API's own."""
+    `more`: the API's own. `model`: who was asked, and who answers once the log says that it is another, for
+    the reason in `detour`; `names`: what programs call those others, by their ids."""
 
     kind: str
     id: str
@@ -33,6 +35,8 @@ class StreamNote(msgspec.Struct, kw_only=True):
     key: str
     created: int
     model: str
+    names: dict[str, str] = {}
+    detour: str = ""
     forced: str | None = None
     one_call: bool = False
     include_usage: bool = False
@@ -41,7 +45,15 @@ class StreamNote(msgspec.Struct, kw_only=True):
 
     @property
     def reader(self) -> AnswerReader:
-        return AnswerReader(forced=self.forced, one_call=self.one_call)
+        return AnswerReader(forced=self.forced, one_call=self.one_call, on_move=self.move)
+
+    def move(self, event: Moved) -> None:
+        self.model = self.names.get(event.model_id, event.name)
+        self.detour = event.reason
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {FALLBACK: self.detour} if self.detour else {}
 
     def belongs_to(self, caller: Caller) -> bool:
         key = str(caller.key.pk) if caller.key else ""
@@ -92,6 +104,8 @@ def comment(event: Event | None) -> bytes:
             return f": queued {position}{about}\n\n".encode()
         case Loading(fraction=fraction):
             return b": loading %d %%\n\n" % round(100 * fraction)
+        case Moved(name=name, reason=reason):
+            return f": moved to {name}: {reason}\n\n".encode()
     return b": keep-alive\n\n"
 
 
@@ -102,8 +116,9 @@ async def written(
     for event in came:
         if part := numbered.feed(event):
             yield part
-    if came and isinstance(came[-1], Queued | Loading):
-        yield comment(came[-1])
+    for told in [event for event in came if isinstance(event, Moved)] + list(came[-1:]):
+        if isinstance(told, Queued | Loading | Moved):
+            yield comment(told)
     spoke_at = time.monotonic()
     try:
         async for news in events:
@@ -119,13 +134,19 @@ async def written(
         yield numbered.broken(of_inference(error.info))
 
 
-def response(stream: AsyncIterator[bytes], *, close: Callable[[], None]) -> StreamingHttpResponse:
+def response(
+    stream: AsyncIterator[bytes],
+    *,
+    close: Callable[[], None],
+    headers: Mapping[str, str] | None = None,
+) -> StreamingHttpResponse:
     """`close` is called even if nobody reads it, and from any thread."""
-    answer = StreamingHttpResponse(stream, content_type="text/event-stream", headers=HEADERS)
+    all_headers = HEADERS | dict(headers or {})
+    answer = StreamingHttpResponse(stream, content_type="text/event-stream", headers=all_headers)
     answer._resource_closers.append(close)  # type: ignore[attr-defined]
     return answer
 
 
 def _is_due(news: Event | None, spoke_at: float) -> bool:
-    is_progress = isinstance(news, Queued | Loading)
+    is_progress = isinstance(news, Queued | Loading | Moved)
     return is_progress or time.monotonic() - spoke_at >= KEEP_ALIVE_SECONDS

@@ -15,11 +15,13 @@ from api.admission import Admission, admit
 from api.callers import Caller
 from api.errors import ApiError, invalid, unsupported
 from inference.model_files import ModelFormat
+from inference.types import ModelSpec
 from models_app import catalog
 from models_app.access import models_for
 from models_app.answering import Answering
 from models_app.models import CatalogEntry
 from models_app.naming import api_names, resolve
+from models_app.routing import chain_of, routed_spec
 
 MAX_CHOICES = 8
 # What programs may call the engines that we have, by the format of the models that each runs.
@@ -31,11 +33,14 @@ BACKENDS = {
 
 @dataclass(frozen=True)
 class Target:
-    """`name`: what programs call the model."""
+    """`name`: what programs call the model. `spec`: with those who answer in its place; `names`: what
+    programs call those, by their ids."""
 
     caller: Caller
     entry: CatalogEntry
     name: str
+    spec: ModelSpec
+    names: dict[str, str]
     admission: Admission
 
     @property
@@ -52,6 +57,14 @@ class Target:
         return str(self.caller.key.pk) if self.caller.key else ""
 
 
+@dataclass(frozen=True)
+class Found:
+    name: str
+    entry: CatalogEntry
+    spec: ModelSpec
+    names: dict[str, str]
+
+
 async def target_of(
     request: HttpRequest,
     caller: Caller,
@@ -63,12 +76,15 @@ async def target_of(
     """`backend`: the engine that the request asks for. Raises 403, 404 for a model that is not there, or not
     for this caller, and 400 where another engine runs it."""
     caller.require(scope)
-    name, entry = await _found(caller, model)
+    found = await _found(caller, model)
+    name, entry = found.name, found.entry
     if scope is Scope.GENERATE and not entry.can_chat:
         raise invalid(f"{name} makes embeddings only. Choose another model.", "model")
     _check_backend(backend, entry.format)
     admission = await admit(caller, entry, request_id=request_ids.of(request))
-    return Target(caller, entry, name, admission)
+    is_forced = backend not in (None, "auto")
+    spec = entry.spec if is_forced else found.spec  # another model may be run by another engine
+    return Target(caller, entry, name, spec, found.names, admission)
 
 
 def _check_backend(backend: str | None, form: ModelFormat) -> None:
@@ -102,7 +118,7 @@ def no_such_model(name: str) -> ApiError:
 
 
 @background.in_database
-def _found(caller: Caller, model: str) -> tuple[str, CatalogEntry]:
+def _found(caller: Caller, model: str) -> Found:
     found = _looked_up(caller, model)
     if found is None:
         catalog.refresh()
@@ -118,9 +134,13 @@ def usable_models(caller: Caller) -> dict[str, CatalogEntry]:
     return {name: entry for name, entry in names.items() if caller.may_use(entry)}
 
 
-def _looked_up(caller: Caller, model: str) -> tuple[str, CatalogEntry] | None:
+def _looked_up(caller: Caller, model: str) -> Found | None:
     names = api_names(models_for(caller.user).select_related("own"))
     entry = resolve(model, names.values())
     if entry is None or not caller.may_use(entry):
         return None
-    return next((name, one) for name, one in names.items() if one.pk == entry.pk)
+    usable = {one.pk: one for one in names.values() if one.can_chat and caller.may_use(one)}
+    spec = routed_spec(entry, usable.get)
+    called = {str(one.pk): name for name, one in names.items()}
+    others = {link.model_id: called[link.model_id] for link in chain_of(spec)[1:]}
+    return Found(called[str(entry.pk)], entry, spec, others)

@@ -30,6 +30,7 @@ class AnswerCursor:
         self._tail = joined(())
         self._num_reasoned = 0
         self._reasoning_line = ""
+        self._detour = ""
         self._status = ""
         self._status_state: MessageState | None = None
         self._status_at = float("-inf")
@@ -71,9 +72,9 @@ class AnswerCursor:
         blocks = self._take_blocks()
         tail = joined(()) if self._has_more_blocks else self.answer.tail
         has_new_tail = tail != self._tail or self._is_first
-        status = self._new_status()
+        status, detour = self._new_status(), self._new_detour()
         is_end = is_over and not (self._has_more_blocks or self._has_more_reasoning)
-        is_news = blocks or reasoning or has_new_tail or is_end
+        is_news = blocks or reasoning or has_new_tail or is_end or detour
         if not is_news and status is None and reasoning_line is None:
             return None
         frame = fragments.answer(
@@ -85,6 +86,8 @@ class AnswerCursor:
             state=self.answer.state,
             reasoning=reasoning,
             reasoning_line=reasoning_line,
+            detour=detour,
+            model_name=self.answer.written.model_name if detour else "",
         )
         self._tail, self._is_first, self.is_done = tail, False, is_end
         if is_end and self.answer.settled:
@@ -110,6 +113,12 @@ class AnswerCursor:
         taken = self.answer.reasoning[start : start + fragments.PIECE_CHARACTERS]
         self._num_reasoned += len(taken)
         return taken
+
+    def _new_detour(self) -> str:
+        if self.answer.detour == self._detour:
+            return ""
+        self._detour = self.answer.detour
+        return self._detour
 
     def _new_reasoning_line(self) -> str | None:
         line = wording.live_reasoning_line(self.answer) if self.answer.reasoning_length else ""

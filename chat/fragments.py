@@ -81,8 +81,11 @@ def answer(
     state: str,
     reasoning: str = "",
     reasoning_line: str | None = None,
+    detour: str = "",
+    model_name: str = "",
 ) -> str:
-    """`tail`, `status` and `reasoning_line` None: as they were. `reasoning`: further text of it."""
+    """`tail`, `status` and `reasoning_line` None, `detour` "": as they were. `reasoning`: further text of
+    it. `model_name`: who answers, where that is told by a detour."""
     return render_to_string(
         "chat/_answer_update.html",
         {
@@ -94,6 +97,8 @@ def answer(
             "state": state,
             "reasoning": reasoning,
             "reasoning_line": reasoning_line,
+            "detour": detour,
+            "model_name": model_name,
         },
     )
 

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 
 from chat.models import RUNNING_STATES, Message, MessageState
 from chat.settling import Written
-from inference.types import Delta, Event, Loading, Prefill, Queued, Shortened
+from inference.types import Delta, Event, Loading, Moved, Prefill, Queued, Shortened
 from rendering import StreamRenderer, joined
 
 _STATE_OF: dict[type, MessageState] = {
@@ -42,6 +42,7 @@ class LiveAnswer:
         self.progress: Queued | Loading | Prefill | None = None
         self.num_tokens = 0
         self.num_dropped = message.num_dropped
+        self.moves: list[Moved] = []
         self.revision = 0
         self.settled: Message | None = None
         self.is_over = False
@@ -59,6 +60,8 @@ class LiveAnswer:
             self._append(event)
         elif isinstance(event, Shortened):
             self.num_dropped = event.num_messages
+        elif isinstance(event, Moved):
+            self.moves.append(event)
         elif isinstance(event, Queued | Loading | Prefill):
             self.progress = event
         state = _STATE_OF.get(type(event), self.state)
@@ -84,7 +87,22 @@ class LiveAnswer:
     @property
     def written(self) -> Written:
         """All that is to be stored of it."""
-        return Written(self.text, self._reasoning.text, self.reasoning_seconds, self.num_dropped)
+        return Written(
+            self.text,
+            self._reasoning.text,
+            self.reasoning_seconds,
+            self.num_dropped,
+            model_name=self.moves[-1].name if self.moves else "",
+            detour=self.detour,
+        )
+
+    @property
+    def detour(self) -> str:
+        """Why it is not the model that was asked; "" when it is."""
+        if not self.moves:
+            return ""
+        reasons = "; ".join(move.reason for move in self.moves)
+        return f"Answered by {self.moves[-1].name}: {reasons}."[:600]
 
     @property
     def reasoning(self) -> str:

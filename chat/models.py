@@ -165,6 +165,9 @@ class Message(models.Model):
     client_id = models.UUIDField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     model_name = models.CharField(max_length=255, blank=True)
+    detour = models.CharField(
+        max_length=600, blank=True, help_text="why another model than the chosen one answered"
+    )
     finish_reason = models.CharField(max_length=16, blank=True)
     max_tokens = models.PositiveIntegerField(null=True, blank=True, help_text="that were allowed")
     error_code = models.CharField(max_length=64, blank=True)

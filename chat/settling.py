@@ -30,16 +30,22 @@ REFUSING_CODES = frozenset({"context_window_exceeded", "invalid_request"})
 
 @dataclass(frozen=True)
 class Written:
-    """What a model has written, and how long it thought before."""
+    """What a model has written, and how long it thought before. `detour`: why it is another model than
+    was asked; then `model_name` is this one's."""
 
     text: str
     reasoning: str = ""
     reasoning_seconds: float = 0.0
     num_dropped: int = 0
+    model_name: str = ""
+    detour: str = ""
 
     @property
     def columns(self) -> dict[str, object]:
+        """Who answers only where that became another than was asked."""
+        moved = {"model_name": self.model_name, "detour": self.detour} if self.detour else {}
         return {
+            **moved,
             "text": self.text,
             "reasoning": self.reasoning,
             "reasoning_seconds": self.reasoning_seconds,
@@ -96,6 +102,7 @@ def settle(message_id: UUID, *, written: Written, ending: Ending) -> Message | N
             return None
         running = Message.objects.filter(pk=message_id).running()
         if running.update(**_columns(written, ending)):
+            answer.model_name = written.model_name or answer.model_name
             _record_usage(answer, ending)
         answer.refresh_from_db()
         return answer

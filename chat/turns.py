@@ -20,8 +20,8 @@ from accounts.models import User
 from chat import access, answers, background, pages, recorder, transcript
 from chat.database import in_database
 from chat.models import Conversation, Message, MessageState
-from inference.types import GenerationRequest
-from models_app import catalog, engine, guide
+from inference.types import GenerationRequest, ModelSpec
+from models_app import catalog, engine, guide, routing
 from models_app.models import CatalogEntry
 
 MAX_PROMPT_CHARACTERS = 200_000
@@ -190,7 +190,7 @@ def _request(
     answering = answers.answering_of(conversation, entry)
     return GenerationRequest(
         generation_id=str(answer.pk),
-        model=entry.spec,
+        model=_routed(entry, conversation.owner),
         messages=(
             transcript.last_turns(path, model_name=entry.name)
             if is_guide
@@ -199,6 +199,12 @@ def _request(
         sampling=guide.SAMPLING if is_guide else answering.sampling,
         user=str(conversation.owner_id),
         overflow="drop_oldest" if conversation.drops_oldest else "refuse",
+    )
+
+
+def _routed(entry: CatalogEntry, user: User) -> ModelSpec:
+    return routing.routed_spec(
+        entry, routing.among(CatalogEntry.objects.for_chat().usable_by(user))
     )
 
 

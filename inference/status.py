@@ -18,6 +18,33 @@ class ModelState(StrEnum):
     FAILED = "failed"
 
 
+class BreakerState(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class PastFailure(msgspec.Struct, frozen=True):
+    """`at`: seconds since 1970."""
+
+    at: float
+    message: str
+
+
+class BreakerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a model that failed is left alone. Times are seconds since 1970, 0.0: never, or not known.
+
+    `until`: when an open one lets a trial through. `num_failures`: of the last minute; `failures`: the
+    last ones, whenever they were.
+    """
+
+    state: BreakerState = BreakerState.CLOSED
+    since: float = 0.0
+    until: float = 0.0
+    num_failures: int = 0
+    failures: tuple[PastFailure, ...] = ()
+
+
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is true of one model now. `device`: "CPU", "CUDA: NVIDIA …", "Metal".
 
@@ -53,19 +80,17 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int = 0
     prompt_rate: float = 0.0
     decode_rate: float = 0.0
+    breaker: BreakerStatus = BreakerStatus()
 
 
 class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     """What only the administrator of a model wants to know. Its status is told when it is unloaded, too.
 
-    `log_tail`: the last lines that its runner printed, this one's or the last one's. `num_failures`: of
-    the last minute; `closed_seconds`: how long nobody's request starts it, because of those.
+    `log_tail`: the last lines that its runner printed, this one's or the last one's.
     """
 
     status: ModelStatus
     log_tail: str = ""
-    num_failures: int = 0
-    closed_seconds: float = 0.0
 
 
 class Affected(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,10 +14,13 @@ import msgspec
 
 from inference.errors import ErrorInfo
 from inference.status import Affected as Affected
+from inference.status import BreakerState as BreakerState
+from inference.status import BreakerStatus as BreakerStatus
 from inference.status import LoadPlan as LoadPlan
 from inference.status import ModelDetails as ModelDetails
 from inference.status import ModelState as ModelState
 from inference.status import ModelStatus as ModelStatus
+from inference.status import PastFailure as PastFailure
 from inference.status import ServiceStatus as ServiceStatus
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -103,7 +106,8 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to load a model. `model_id` is the catalog's id and the service's key. What is
     None or "" is as the service is set up, and the template as the file has it. `batch_tokens`: of the
-    prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory."""
+    prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory.
+    `fallback`: who answers, in this one's place, what it cannot begin to answer."""
 
     model_id: str
     name: str
@@ -118,6 +122,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     idle_unload_seconds: int | None = None
     is_pinned: bool = False
     chat_template: str = ""
+    fallback: ModelSpec | None = None
 
 
 class RawPrompt(msgspec.Struct, frozen=True):
@@ -229,6 +234,15 @@ class Shortened(msgspec.Struct, frozen=True, tag="shortened"):
     num_messages: int
 
 
+class Moved(msgspec.Struct, frozen=True, tag="moved"):
+    """From here on it is the request of another model, which begins anew: it is queued there, loaded, and
+    so on. `reason`: in half a sentence, why the one before does not answer."""
+
+    model_id: str
+    name: str
+    reason: str
+
+
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
     num_computed_tokens: int
     prompt_tokens: int
@@ -308,6 +322,7 @@ Event = (
     Queued
     | Loading
     | Shortened
+    | Moved
     | Prefill
     | Delta
     | ToolCall

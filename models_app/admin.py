@@ -10,6 +10,7 @@ from models_app.tuning import ModelSettings
 
 class ModelSettingsInline(ReadOnlyInline):
     model = ModelSettings
+    fk_name = "entry"
 
 
 @admin.register(CatalogEntry)

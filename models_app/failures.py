@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from inference.causes import Cause, cause_of
 from inference.errors import ErrorInfo
-from inference.types import ModelDetails
+from inference.types import BreakerState, BreakerStatus
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,12 @@ _ADVICE = {
         "No progress",
         "The machine may have been asleep or out of memory. Try again when it is less busy.",
     ),
+    Cause.LOST: Advice(
+        "Not reached", "Look whether its server runs and can be reached from here, then try again."
+    ),
+    Cause.REFUSED: Advice(
+        "Refused", "Look at the key and the model's name that its server is asked with."
+    ),
     Cause.OTHER: Advice("Failed", "Try again, and look at what its process printed."),
 }
 
@@ -50,14 +56,27 @@ def advice_for(error: ErrorInfo) -> Advice:
     return _ADVICE[cause_of(error)]
 
 
-def restarts_told(details: ModelDetails) -> str:
-    """What was made of repeated failures; "" when there were none."""
-    times = "once" if details.num_failures == 1 else f"{details.num_failures} times"
-    if details.closed_seconds:
+def breaker_told(breaker: BreakerStatus, *, now: float) -> str:
+    """What was made of its failures; "" when there were none. `now`: seconds since 1970."""
+    match breaker.state:
+        case BreakerState.OPEN:
+            seconds = max(1, round(breaker.until - now))
+            return (
+                f"It is left alone after {_times(len(breaker.failures))}: no request starts it for "
+                f"another {seconds} s. They go to its fallback, or are refused with the reason."
+            )
+        case BreakerState.HALF_OPEN:
+            return (
+                f"It was left alone after {_times(len(breaker.failures))}. The next request is a trial: if "
+                "it is loaded and answers, all is well again; if not, it is left alone for longer."
+            )
+    if breaker.num_failures:
         return (
-            f"It failed {times} within a minute, so it is left alone: nothing starts it for "
-            f"another {details.closed_seconds:.0f} s."
+            f"{_times(breaker.num_failures).capitalize()} within the last minute. After the fourth it is "
+            "left alone for a minute."
         )
-    if details.num_failures:
-        return f"It failed {times} within the last minute. The fourth time it is left alone for a minute."
     return ""
+
+
+def _times(number: int) -> str:
+    return "one failure" if number == 1 else f"{number} failures"

@@ -8,9 +8,15 @@ from enum import StrEnum
 from asgiref.sync import async_to_sync
 
 from inference.errors import InvalidRequest, ServiceUnavailable
-from inference.types import LoadPlan, ModelSpec, ModelState, ModelStatus, ServiceStatus
+from inference.types import (
+    BreakerState,
+    LoadPlan,
+    ModelSpec,
+    ModelState,
+    ModelStatus,
+    ServiceStatus,
+)
 from models_app.engine import inference_client
-from models_app.failures import restarts_told
 from models_app.models import CatalogEntry
 
 # A page is not kept waiting for a service that restarts; it says so and can be reloaded.
@@ -107,13 +113,19 @@ def status_of(entry: CatalogEntry, service: ServiceStatus | None) -> EntryStatus
 
 
 def load(entry: CatalogEntry) -> None:
-    """Begin to load it, or join a load. Raises InferenceError, also while it is left alone after failures."""
+    """Begin to load it, or join a load, also while it is left alone after failures. Raises
+    InferenceError."""
     if not entry.is_usable:
         raise InvalidRequest(entry.problem or "The file of this model is no longer there.")
-    details = async_to_sync(inference_client().details)(str(entry.pk))
-    if details.closed_seconds:
-        raise InvalidRequest(restarts_told(details))
-    async_to_sync(inference_client().load)(entry.spec)
+    async_to_sync(_load)(entry.spec)
+
+
+async def _load(spec: ModelSpec) -> None:
+    client = inference_client()
+    breaker = (await client.details(spec.model_id)).status.breaker
+    if breaker.state is BreakerState.OPEN:
+        await client.unload(spec.model_id, if_idle=True)  # which is how it forgets its failures
+    await client.load(spec)
 
 
 def foresee(spec: ModelSpec) -> LoadPlan | None:

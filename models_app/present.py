@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,12 +11,18 @@ from django.conf import settings
 
 from inference.errors import ServiceUnavailable
 from inference.hardware.machine import this_machine
-from inference.types import ModelDetails, ModelState, ServiceStatus
+from inference.types import (
+    BreakerState,
+    BreakerStatus,
+    ModelDetails,
+    ModelState,
+    ServiceStatus,
+)
 from models_app import placement
 from models_app.engine import inference_client
-from models_app.failures import Advice, advice_for, restarts_told
+from models_app.failures import Advice, advice_for, breaker_told
 from models_app.fit import room_here
-from models_app.loading import STATUS_TIMEOUT_SECONDS, EntryStatus, status_of
+from models_app.loading import STATUS_TIMEOUT_SECONDS, EntryStatus, LoadState, status_of
 from models_app.models import CatalogEntry
 
 
@@ -50,13 +57,27 @@ class Present:
         return advice_for(error) if error else None
 
     @property
-    def restarts(self) -> str:
-        return restarts_told(self.details) if self.details else ""
+    def breaker(self) -> BreakerStatus | None:
+        """None: nothing has gone wrong lately."""
+        told = self.details.status.breaker if self.details else BreakerStatus()
+        return told if told.failures or told.state is not BreakerState.CLOSED else None
 
     @property
-    def can_retry(self) -> bool:
-        """A click would start it."""
-        return self.status.can_load and not (self.details and self.details.closed_seconds)
+    def breaker_told(self) -> str:
+        return breaker_told(self.breaker, now=time.time()) if self.breaker else ""
+
+    @property
+    def failures(self) -> list[tuple[datetime | None, str]]:
+        """The last first."""
+        told = self.breaker.failures if self.breaker else ()
+        return [(_date(one.at), one.message) for one in reversed(told)]
+
+    @property
+    def load_word(self) -> str:
+        """Of the button that starts it, whatever was made of its failures."""
+        if self.breaker and self.breaker.state is not BreakerState.CLOSED:
+            return "Try now"
+        return "Retry" if self.status.state is LoadState.FAILED else "Load"
 
     @property
     def loaded_at(self) -> datetime | None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from django import forms
 
-from models_app import naming
+from models_app import naming, routing
 from models_app.answer_form import AnswerForm
 from models_app.answering import ANSWERING
+from models_app.models import CatalogEntry
 from models_app.tuning import FlashAttention, KVCacheType, ModelSettings
 
 # The page's groups, in their order.
@@ -33,6 +34,7 @@ LABELS = {
     "is_preloaded": "Load at start",
     "is_api_default": "Default for programs",
     "aliases": "Other names",
+    "fallback": "If it cannot answer",
 }
 HELP = {
     "context_window": "Never above what the model was trained with. More takes more memory.",
@@ -46,13 +48,14 @@ HELP = {
     "is_preloaded": "As soon as Minerva runs, before anybody asks.",
     "is_api_default": "Answers programs that name no model.",
     "aliases": "For programs that ask for a model by a name of their own. One a line.",
+    "fallback": "Who answers when it cannot be loaded, or is left alone after failures.",
 }
 
 
 class SettingsForm(AnswerForm[ModelSettings]):
     class Meta:
         model = ModelSettings
-        fields = (*MEMORY, *SPEED, "chat_template", *STAYING, "aliases", *ANSWERING)
+        fields = (*MEMORY, *SPEED, "chat_template", *STAYING, "aliases", "fallback", *ANSWERING)
         labels = LABELS
         help_texts = HELP
 
@@ -68,6 +71,18 @@ class SettingsForm(AnswerForm[ModelSettings]):
             assert isinstance(select, forms.ChoiceField)
             select.widget.attrs["class"] = "input select"
             select.choices = [("", f"As the server: {defaults[name]}"), *choices]
+
+        fallback = self.fields["fallback"]
+        assert isinstance(fallback, forms.ModelChoiceField)
+        fallback.widget.attrs["class"] = "input select"
+        fallback.empty_label = "Nobody: the request fails, with the reason"
+        fallback.queryset = routing.candidates(self.instance.entry)
+
+    def clean_fallback(self) -> CatalogEntry | None:
+        chosen: CatalogEntry | None = self.cleaned_data["fallback"]
+        if chosen and (problem := routing.problem_of(self.instance.entry, chosen)):
+            raise forms.ValidationError(problem)
+        return chosen
 
     def clean_aliases(self) -> str:
         names = [" ".join(name.split()) for name in self.cleaned_data["aliases"].splitlines()]

@@ -60,6 +60,14 @@ class ModelSettings(AnswerSettings):
     chat_template = models.TextField(blank=True, validators=[MaxLengthValidator(MAX_TEMPLATE)])
     aliases = models.TextField(blank=True, validators=[check_aliases])
     is_api_default = models.BooleanField(default=False)
+    fallback = models.ForeignKey(
+        "models_app.CatalogEntry",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="answers what this model cannot",
+    )
 
     class Meta:
         verbose_name = verbose_name_plural = "settings of models"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from inference.errors import ErrorInfo
 from inference.messages import LoadModel, RunnerCommand
+from inference.service.generation import Generation
 
 
 class Effects(Protocol):
@@ -18,3 +20,6 @@ class Effects(Protocol):
 
     def send(self, command: RunnerCommand) -> None:
         """To the runner of the present run; without one it is dropped."""
+
+    def pass_on(self, generation: Generation, error: ErrorInfo) -> None:
+        """To its fallback. It is in no queue of ours any more."""

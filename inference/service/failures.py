@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inference.causes import cause_of
 from inference.errors import (
     ErrorInfo,
     ModelLoadFailed,
@@ -12,9 +13,14 @@ from inference.errors import (
 
 
 def left_alone(seconds: float, last: ErrorInfo | None) -> ErrorInfo:
-    reason = f" Last time: {last.message}" if last else ""
-    sentence = f"The model failed again and again, so the next try is in {seconds:.0f} s.{reason}"
-    return ModelLoadFailed(sentence, retry_after=int(seconds) + 1).info
+    """`last`: why, which decides what is made of this one too."""
+    wait = int(seconds) + 1
+    if last is None:
+        return ModelLoadFailed(
+            f"The model failed, so the next try is in {wait} s.", retry_after=wait
+        ).info
+    sentence = f"The model failed, so the next try is in {wait} s. Last time: {last.message}"
+    return ModelLoadFailed(sentence, retry_after=wait, cause=cause_of(last).value).info
 
 
 def shutting_down() -> ErrorInfo:

@@ -7,16 +7,19 @@ load, or dies while loading, moves the model one link on. It is never silent.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
-from inference.messages import LoadSettings
+from inference.messages import LoadModel, LoadSettings
 from inference.types import ModelSpec
 
 # "Fewer" when all layers were tried: half of what common 7B and 8B models have.
 FEWER_GPU_LAYERS = 16
 NEVER = float("inf")
+
+Links = Callable[[ModelSpec], tuple[LoadSettings, ...]]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,10 @@ class LoadChain:
     @property
     def current(self) -> LoadSettings:
         return self._links[len(self._attempts)]
+
+    def load_of(self, spec: ModelSpec) -> LoadModel:
+        """Without what belongs to another model, which is not for this one's runner."""
+        return LoadModel(msgspec.structs.replace(spec, fallback=None), self.current)
 
     def has_next(self) -> bool:
         return len(self._attempts) + 1 < len(self._links)
@@ -81,10 +88,12 @@ def idle_seconds_of(spec: ModelSpec | None, default: float) -> float:
 
 
 def loads_alike(one: ModelSpec, other: ModelSpec) -> bool:
-    """Neither a new name nor for how long it stays is a reason to load the same file again."""
+    """Neither a new name, nor how long it stays, nor another fallback is a reason to load the same file again."""
 
     def told(spec: ModelSpec) -> ModelSpec:
-        return msgspec.structs.replace(spec, name="", idle_unload_seconds=None, is_pinned=False)
+        return msgspec.structs.replace(
+            spec, name="", idle_unload_seconds=None, is_pinned=False, fallback=None
+        )
 
     return told(one) == told(other)
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
+from inference.causes import reason_of
 from inference.errors import ErrorInfo
 from inference.service.generation_log import GenerationLog
 from inference.types import (
@@ -18,7 +21,9 @@ from inference.types import (
     Failed,
     Finished,
     FinishReason,
+    GenerationRequest,
     Loading,
+    Moved,
     Prefill,
     Queued,
     Request,
@@ -32,6 +37,7 @@ from inference.types import (
 Clock = Callable[[], float]
 
 _ORDER: dict[type[Event], int] = {
+    Moved: -1,  # whatever comes after it begins anew
     Queued: 0,
     Loading: 1,
     Shortened: 2,
@@ -60,6 +66,7 @@ class Generation:
         self.turn = 0.0
         self.started_at: float | None = None
         self.stop_requested_at: float | None = None
+        self.is_unwanted = False  # Stop was said, and may be on its way to the model before
         self._clock = clock
         self._on_end = on_end
         self._last: Event | None = None
@@ -99,9 +106,28 @@ class Generation:
     def fail(self, error: ErrorInfo) -> None:
         self.record(Failed(error, self._usage))
 
+    @property
+    def can_move(self) -> bool:
+        """Nothing of it is there yet, and it means the same to another model: no vectors or tokens."""
+        request = self.request
+        return (
+            request.model.fallback is not None
+            and isinstance(request, GenerationRequest)
+            and not request.sampling.logit_bias
+            and not (request.prompt and request.prompt.tokens)
+            and not self.has_started
+        )
+
+    def move(self, error: ErrorInfo) -> None:
+        """From now on it is its fallback's. Call only if it `can_move`."""
+        before, after = self.request.model, self.request.model.fallback
+        assert after is not None
+        self.request = msgspec.structs.replace(self.request, model=after)
+        self.record(Moved(after.model_id, after.name, reason_of(error, name=before.name)))
+
     def _is_news(self, event: Event) -> bool:
         """All that was made is; the rest only forward and when it differs from the last."""
-        if self._last is None or isinstance(event, Delta | ToolCall | Embedding):
+        if self._last is None or isinstance(event, Delta | ToolCall | Embedding | Moved):
             return True
         return _ORDER[type(event)] >= _ORDER[type(self._last)] and event != self._last
 

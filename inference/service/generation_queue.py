@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
+from inference.causes import retry_of
 from inference.errors import ErrorInfo, Overloaded
 from inference.messages import Cancel, Embed, Emitted, RunnerCommand, Start, Tokenize
 from inference.service.generation import Clock, Generation
@@ -154,6 +155,14 @@ class GenerationQueue:
         self._running, self._counting = {}, {}
         for generation in failed:
             generation.fail(error)
+
+    def take_movable(self, error: ErrorInfo) -> list[Generation]:
+        """Those of the waiting that another model may answer after this; they are gone from here."""
+        if not retry_of(error).moves_on:
+            return []
+        movable = [generation for generation in self._waiting if generation.can_move]
+        self._waiting = [generation for generation in self._waiting if not generation.can_move]
+        return movable
 
     def fail_all(self, error: ErrorInfo) -> None:
         self.fail_running(error)

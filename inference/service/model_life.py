@@ -17,19 +17,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from inference.errors import ErrorInfo, ModelFileInvalid
-from inference.messages import (
-    Emitted,
-    Loaded,
-    LoadFailed,
-    LoadModel,
-    LoadProgress,
-    LoadSettings,
-    RunnerReport,
-)
+from inference.causes import handling_of
+from inference.errors import ErrorInfo
+from inference.messages import Emitted, Loaded, LoadFailed, LoadProgress, RunnerReport
 from inference.service import exits, failures
+from inference.service.breaker import Breaker
 from inference.service.effects import Effects
-from inference.service.fallback import NEVER, LoadChain, idle_seconds_of, loads_alike
+from inference.service.fallback import NEVER, Links, LoadChain, idle_seconds_of, loads_alike
 from inference.service.generation import Clock
 from inference.service.generation_queue import GenerationQueue
 from inference.service.health import RunnerHealth
@@ -48,7 +42,6 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.model_state import check_move
-from inference.service.restarts import RestartLimit
 from inference.service.tally import Tally
 from inference.service.turn import Turn
 from inference.types import ModelSpec, ModelState, ModelStatus
@@ -61,7 +54,7 @@ class ModelLife:
         self,
         model_id: str,
         *,
-        links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
+        links_of: Links,
         idle_unload_seconds: float,
         max_per_user: int = 0,
         effects: Effects,
@@ -70,7 +63,7 @@ class ModelLife:
         self.model_id = model_id
         self.state = ModelState.UNLOADED
         self.last_used_at = clock()
-        self.restarts = RestartLimit()
+        self.breaker = Breaker()
         self.tally = Tally(clock)
         self._links_of = links_of
         self._idle_unload_seconds = idle_unload_seconds
@@ -180,9 +173,9 @@ class ModelLife:
         spec = self._queue.next_spec or self._wanted
         if spec is None:
             return
-        closed = self.restarts.seconds_closed(self._clock())
-        if closed:
-            self._give_up(failures.left_alone(closed, self._error))
+        seconds = self.breaker.seconds_open(self._clock())
+        if seconds and self._is_loaded(spec):  # other settings may do better
+            self._pass_on(failures.left_alone(seconds, self._error))
             return
         self._spec = spec
         self._is_asked_for = spec is self._wanted
@@ -197,7 +190,7 @@ class ModelLife:
         self._health = None
         self._error = None
         self._fraction = 0.0
-        self._effects.bring_up(self._run, LoadModel(spec, self._chain.current))
+        self._effects.bring_up(self._run, self._chain.load_of(spec))
 
     def _give_up_load_for_nobody(self) -> None:
         """Without a process it has cost nothing yet, and might evict a model that is in use."""
@@ -225,7 +218,7 @@ class ModelLife:
             return
         said = self._error or end.error
         error = exits.load_error(said, exit_code=end.exit_code, log_tail=end.log_tail)
-        if error.code == ModelFileInvalid.code or not self._chain.has_next():
+        if not (handling_of(error).tries_next_link and self._chain.has_next()):
             self._fail_load(error, counts=True)
             return
         logger.warning("link failed model=%s reason=%s", self.model_id, error.message)
@@ -235,7 +228,7 @@ class ModelLife:
 
     def _fail_load(self, error: ErrorInfo, *, counts: bool) -> None:
         """Everyone who waited for this load learns why it failed; it is not begun again for them."""
-        self._give_up(error)
+        self._pass_on(error)
         self._fail(error, counts=counts)
 
     # -- ready ----------------------------------------------------------------------------------
@@ -272,7 +265,7 @@ class ModelLife:
 
     def _on_unload(self) -> None:
         self._give_up(failures.unloaded())
-        self.restarts.reset()
+        self.breaker.reset()
         if self.state is ModelState.FAILED:
             self._move(ModelState.UNLOADED)
         elif self.state in (ModelState.LOADING, ModelState.READY):
@@ -303,6 +296,12 @@ class ModelLife:
         self._move(ModelState.UNLOADING)
         self._effects.take_down(self._run, at_once=error is not None)
 
+    def _pass_on(self, error: ErrorInfo) -> None:
+        """Those with a fallback go there, the others learn why."""
+        for generation in self._queue.take_movable(error):
+            self._effects.pass_on(generation, error)
+        self._give_up(error)
+
     def _give_up(self, error: ErrorInfo) -> None:
         self._wanted = None
         self._queue.fail_all(error)
@@ -323,6 +322,7 @@ class ModelLife:
                 self.last_used_at = self._clock()
                 self.tally.note(report)
                 self._queue.record(report)
+                self.breaker.hear(report.event, self.last_used_at)
 
     def _on_ended(self, end: RunnerEnded) -> None:
         state, self._loaded = self.state, None
@@ -337,9 +337,6 @@ class ModelLife:
             self._fail(self._error, counts=True)
         else:
             self._move(ModelState.UNLOADED)
-        self._answer_all()
-
-    def _answer_all(self) -> None:
         answers, self._answers = self._answers, []
         for answer in answers:
             answer(True)
@@ -395,5 +392,5 @@ class ModelLife:
     def _fail(self, error: ErrorInfo, *, counts: bool) -> None:
         self._error = error
         if counts:
-            self.restarts.note_failure(self._clock())
+            self.breaker.note_error(error, self._clock())
         self._move(ModelState.FAILED)

@@ -20,7 +20,7 @@ from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerC
 from inference.memory_record import MemoryRecord
 from inference.messages import Loaded, LoadModel, LoadSettings, RunnerCommand
 from inference.service.fallback import NEVER
-from inference.service.generation import Clock
+from inference.service.generation import Clock, Generation
 from inference.service.measuring import Measuring
 from inference.service.memory_need import Need, need_of
 from inference.service.memory_plan import MemoryPlan, MemoryUse
@@ -59,9 +59,11 @@ class ModelOwner:
         runner_command: Callable[[Path], Sequence[str]],
         memory: MemoryPlan,
         record: MemoryRecord,
+        pass_on: Callable[[Generation, ErrorInfo], None],
         clock: Clock,
     ) -> None:
         self.model_id = model_id
+        self._pass_on = pass_on
         self._runner_command = runner_command
         self._memory_plan = memory
         self._record = record
@@ -164,15 +166,13 @@ class ModelOwner:
             completion_tokens=tally.completion_tokens,
             prompt_rate=tally.prompt_rate,
             decode_rate=tally.decode_rate,
+            breaker=self._life.breaker.status(self._clock(), wall_clock=time.time()),
         )
 
     def details(self) -> ModelDetails:
-        now = self._clock()
         return ModelDetails(
             status=self.status(),
             log_tail=self._process.log_tail if self._process else self._last_log,
-            num_failures=self._life.restarts.num_failures(now),
-            closed_seconds=self._life.restarts.seconds_closed(now),
         )
 
     def _date(self, at: float | None) -> float:
@@ -213,6 +213,9 @@ class ModelOwner:
     def send(self, command: RunnerCommand) -> None:
         if self._process is not None:
             self._process.send(command)
+
+    def pass_on(self, generation: Generation, error: ErrorInfo) -> None:
+        self._pass_on(generation, error)
 
     # -- a run ----------------------------------------------------------------------------------
 

@@ -15,12 +15,14 @@ from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
+from inference.errors import ErrorInfo
 from inference.hardware.llama_build import ACCELERATORS
 from inference.limits import check_request
 from inference.memory_record import MemoryRecord
 from inference.messages import LoadSettings
 from inference.model_files import ModelFormat, format_of
-from inference.service import fallback
+from inference.service import failures, fallback
+from inference.service.generation import Generation
 from inference.service.generations import Generations
 from inference.service.memory_need import need_of
 from inference.service.memory_plan import MemoryPlan
@@ -59,6 +61,7 @@ class InferenceService:
         self._generations = Generations(clock=self._clock)
         self._owners: dict[str, ModelOwner] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_shut = False
         self._record = MemoryRecord(settings.memory_record)
         self._memory = MemoryPlan(
             lambda: [owner for owner in self._owners.values() if owner.has_runner],
@@ -84,6 +87,7 @@ class InferenceService:
     def stop(self, generation_id: str) -> None:
         generation = self._generations.find_open(generation_id)
         if generation is not None:
+            generation.is_unwanted = True
             model_id = generation.request.model.model_id
             self._owner_of(model_id).post(StopRequested(generation_id))
 
@@ -126,6 +130,7 @@ class InferenceService:
 
     async def shut_down(self) -> None:
         """Every generation ends with a terminal event, every runner is ended and reaped."""
+        self._is_shut = True
         await asyncio.gather(*(owner.shut_down() for owner in self._owners.values()))
         for task in self._tasks:
             task.cancel()
@@ -154,8 +159,23 @@ class InferenceService:
             runner_command=partial(runner_command, self._settings),
             memory=self._memory,
             record=self._record,
+            pass_on=self._pass_on,
             clock=self._clock,
         )
+
+    def _pass_on(self, generation: Generation, error: ErrorInfo) -> None:
+        """A Stop that still waits at the model before would not find it any more."""
+        if generation.is_unwanted:
+            generation.cancel()
+            return
+        if self._is_shut:
+            generation.fail(failures.shutting_down())
+            return
+        before = generation.request.model.model_id
+        generation.move(error)
+        after = generation.request.model.model_id
+        logger.warning("moved generation=%s from=%s to=%s", generation.id, before, after)
+        self._owner_of(after).post(Submitted(generation))
 
 
 def _end_on_fault(task: asyncio.Task[None]) -> None:

@@ -12,9 +12,9 @@ from inference.hardware.cpu import probe_cpu
 from inference.hardware.gpu import Cuda, Gpu
 from inference.hardware.machine import Machine
 from inference.hardware.memory import probe_memory
-from inference.types import ModelDetails, ModelState, ModelStatus
+from inference.types import BreakerState, BreakerStatus, ModelState, ModelStatus, PastFailure
 from models_app import placement
-from models_app.failures import advice_for, restarts_told
+from models_app.failures import advice_for, breaker_told
 
 
 def status_of(**facts: Any) -> ModelStatus:
@@ -107,11 +107,16 @@ def test_each_failure_has_a_cause_and_a_next_step(error, cause):
     assert advice_for(error).next_step
 
 
-def test_repeated_failures_are_told_and_when_it_is_left_alone():
+def test_failures_are_told_and_what_was_made_of_them():
+    failures = tuple(PastFailure(at, "No.") for at in (1.0, 2.0, 3.0, 4.0))
+
     def told(**facts: Any) -> str:
-        return restarts_told(ModelDetails(status=status_of(), **facts))
+        return breaker_told(BreakerStatus(**facts), now=1000.0)
 
     assert told() == ""
-    assert "once within the last minute" in told(num_failures=1)
+    assert "One failure within the last minute" in told(num_failures=1)
     assert "left alone for a minute" in told(num_failures=3)
-    assert "nothing starts it for another 43 s" in told(num_failures=4, closed_seconds=43.2)
+    is_open = told(state=BreakerState.OPEN, until=1043.2, failures=failures)
+    assert "after 4 failures" in is_open
+    assert "for another 43 s" in is_open
+    assert "The next request is a trial" in told(state=BreakerState.HALF_OPEN, failures=failures)

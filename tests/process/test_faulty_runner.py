@@ -37,8 +37,12 @@ async def service_with(fault: str) -> AsyncIterator[InferenceService]:
 
 async def answer_of(service: InferenceService) -> list[Event]:
     service.generate(request_to(MODEL, "one"))
+    return await events_of(service, "one")
+
+
+async def events_of(service: InferenceService, generation_id: str) -> list[Event]:
     reader = asyncio.StreamReader()
-    async for frames in service.attach("one", after=0):
+    async for frames in service.attach(generation_id, after=0):
         reader.feed_data(frames)
     reader.feed_eof()
     decoder = Decoder[Logged](Logged)

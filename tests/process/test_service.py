@@ -29,6 +29,7 @@ from inference.errors import (
 )
 from inference.lifeline import LIFELINE_VARIABLE
 from inference.types import (
+    BreakerStatus,
     Delta,
     Embedding,
     EmbeddingRequest,
@@ -537,7 +538,7 @@ async def test_details_of_a_model_that_was_never_asked_for_are_empty(service):
     details = await service.client.details("unheard-of")
 
     assert details.status.state is ModelState.UNLOADED
-    assert (details.log_tail, details.num_failures, details.closed_seconds) == ("", 0, 0.0)
+    assert (details.log_tail, details.status.breaker) == ("", BreakerStatus())
 
 
 async def test_tokens_are_counted_while_they_are_written(service, endless):
@@ -561,9 +562,11 @@ async def test_the_log_of_a_failed_runner_stays_with_its_count(service, tmp_path
 
     details = await service.client.details(broken.stem)
 
-    assert details.num_failures == 1
-    assert details.closed_seconds == 0.0
     assert details.status.error is not None
+    assert details.status.breaker.num_failures == 1
+    assert [one.message for one in details.status.breaker.failures] == [
+        details.status.error.message
+    ]
 
 
 async def test_an_unload_for_idle_models_lets_a_busy_one_be(service, endless):

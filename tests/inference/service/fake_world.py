@@ -42,6 +42,7 @@ class FakeWorld:
         self.taken_down: list[tuple[int, bool]] = []
         self.sent: list[RunnerCommand] = []
         self.events: dict[str, list[Event]] = {}
+        self.passed_on: list[tuple[str, ErrorInfo]] = []
         settings = LoadSettings(max_sequences=max_sequences)
         self.life = ModelLife(
             "m",
@@ -66,6 +67,9 @@ class FakeWorld:
     def send(self, command: RunnerCommand) -> None:
         assert self.live, "a command for no runner"
         self.sent.append(command)
+
+    def pass_on(self, generation: Generation, error: ErrorInfo) -> None:
+        self.passed_on.append((generation.id, error))
 
     # -- what happens ---------------------------------------------------------------------------
 
