@@ -1,11 +1,37 @@
-"""The engines that there are, with what each can do, for pages and docs that tell of it. Importing this imports
-numpy, and no engine's library."""
+"""The engines that there are, and what each can: for those who run them, and for pages and docs that tell of it.
+
+Importing this imports no engine.
+"""
 
 from __future__ import annotations
 
-from inference.backends.capabilities import Capabilities as Capabilities
-from inference.backends.capabilities import Feature as Feature
-from inference.backends.llama_cpp import LlamaCppBackend
-from inference.backends.mlx_lm import MLXBackend
+from importlib.util import find_spec
 
-ENGINES: tuple[Capabilities, ...] = (LlamaCppBackend.capabilities, MLXBackend.capabilities)
+from inference.backends.capabilities import Capabilities, Feature
+from inference.backends.capabilities import rows as rows
+
+LLAMA_CPP = Capabilities(
+    name="llama.cpp",
+    file_formats=("GGUF",),
+    devices=("CPU", "CUDA", "Metal"),
+    features=frozenset(Feature),
+    missing="" if find_spec("llama_cpp") else "install llama-cpp-python",
+)
+MLX = Capabilities(
+    name="MLX",
+    file_formats=("safetensors",),
+    devices=("Metal", "CPU"),
+    features=frozenset(
+        {
+            Feature.CHAT,
+            Feature.TOOLS,
+            Feature.BATCHING,
+            Feature.SAMPLING,
+            Feature.LOGPROBS,
+            Feature.PROMPT_CACHE,
+            Feature.TOKENS,
+        }
+    ),
+    missing="" if find_spec("mlx_lm") else "run “make mlx” in Minerva's folder",
+)
+ENGINES = (LLAMA_CPP, MLX)

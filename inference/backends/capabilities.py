@@ -60,17 +60,22 @@ class Capabilities:
             )
 
 
-def table(backends: Iterable[Capabilities]) -> str:
-    """In Markdown."""
+def rows(backends: Iterable[Capabilities]) -> list[list[str]]:
+    """The table of what they can, with what it is about at the left."""
     columns = list(backends)
-    rows = [
+    return [
         ["What", *(one.name for one in columns)],
-        ["---"] * (len(columns) + 1),
         ["Formats", *(", ".join(one.file_formats) for one in columns)],
         ["Devices", *(", ".join(one.devices) for one in columns)],
         *([str(feature), *(_mark(one, feature) for one in columns)] for feature in Feature),
     ]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def table(backends: Iterable[Capabilities]) -> str:
+    """In Markdown."""
+    head, *others = rows(backends)
+    lines = [head, ["---"] * len(head), *others]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _mark(one: Capabilities, feature: Feature) -> str:

@@ -6,23 +6,17 @@ Importing this module imports no library; loading a model does (`inference.backe
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import ClassVar
 
 from inference.backends.base import LoadedModel
-from inference.backends.capabilities import Capabilities, Feature
+from inference.backends.capabilities import Capabilities
+from inference.engines import LLAMA_CPP
 from inference.messages import LoadSettings
 from inference.types import ModelSpec
 
 
 class LlamaCppBackend:
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        name="llama.cpp",
-        file_formats=("GGUF",),
-        devices=("CPU", "CUDA", "Metal"),
-        features=frozenset(Feature),
-        missing="" if find_spec("llama_cpp") else "install llama-cpp-python",
-    )
+    capabilities: ClassVar[Capabilities] = LLAMA_CPP
 
     def load(
         self, spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]

@@ -6,35 +6,17 @@ Importing this module imports no library; loading a model does (`inference.backe
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import ClassVar
 
 from inference.backends.base import LoadedModel
-from inference.backends.capabilities import Capabilities, Feature
+from inference.backends.capabilities import Capabilities
+from inference.engines import MLX
 from inference.messages import LoadSettings
 from inference.types import ModelSpec
 
-MISSING = "run “make mlx” in Minerva's folder"
-
 
 class MLXBackend:
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        name="MLX",
-        file_formats=("safetensors",),
-        devices=("Metal", "CPU"),
-        features=frozenset(
-            {
-                Feature.CHAT,
-                Feature.TOOLS,
-                Feature.BATCHING,
-                Feature.SAMPLING,
-                Feature.LOGPROBS,
-                Feature.PROMPT_CACHE,
-                Feature.TOKENS,
-            }
-        ),
-        missing="" if find_spec("mlx_lm") else MISSING,
-    )
+    capabilities: ClassVar[Capabilities] = MLX
 
     def load(
         self, spec: ModelSpec, settings: LoadSettings, progress: Callable[[float], None]

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from inference.engines import Feature
+from inference.backends.capabilities import Feature
 from inference.types import ChatMessage, GenerationRequest, SamplingParams
 from models_app import catalog, loading
 from models_app.engine import inference_client
