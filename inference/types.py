@@ -100,10 +100,25 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
 
 
+class RemoteEndpoint(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """A model of another server that speaks OpenAI's API. `base_url` ends before `/chat/completions`;
+    `model`: its name there; `server_name`: as the administrator calls the server. `key` is a secret, and
+    stands in no repr, log or note."""
+
+    base_url: str
+    model: str
+    key: str = ""
+    server_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"RemoteEndpoint(base_url={self.base_url!r}, model={self.model!r})"
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to load a model. `model_id` is the catalog's id and the service's key. What is
     None or "" is as the service is set up, and the template as the file has it. `batch_tokens`: of the
-    prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory."""
+    prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory.
+    `remote`: where the model is, if it is of another server; then `path` is ""."""
 
     model_id: str
     name: str
@@ -118,6 +133,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     idle_unload_seconds: int | None = None
     is_pinned: bool = False
     chat_template: str = ""
+    remote: RemoteEndpoint | None = None
 
 
 class RawPrompt(msgspec.Struct, frozen=True):
