@@ -209,9 +209,13 @@ class FinishReason(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """`is_exact` False: a remote server told no counts. What is known then is the pieces of text that came
+    of it, which are most often tokens; those of the prompt are 0."""
+
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    is_exact: bool = True
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

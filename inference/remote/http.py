@@ -25,7 +25,10 @@ def client(base_url: str, key: str = "") -> httpx2.AsyncClient:
     """For one server. Its reads wait for as long as the caller lets them. Raises InvalidRequest."""
     base, headers = checked_base_url(base_url), _headers(key)
     timeout = httpx2.Timeout(None, connect=CONNECT_SECONDS, write=WRITE_SECONDS, pool=None)
-    transport = Transport(httpx2.AsyncHTTPTransport(trust_env=False), httpx2.URL(base))
+    # One connection a request: a kept one may be closed by its server just when it is used again.
+    limits = httpx2.Limits(max_keepalive_connections=0)
+    inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
+    transport = Transport(inner, httpx2.URL(base))
     return httpx2.AsyncClient(
         base_url=base, headers=headers, timeout=timeout, transport=transport, trust_env=False
     )
@@ -67,7 +70,8 @@ def network_errors() -> Iterator[None]:
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
         raise RemoteUnreachable(
-            "The connection to the server broke off. Try again in a moment.", reason="broke_off"
+            "The server broke off the connection. Text that has come is kept. Try again in a moment.",
+            reason="broke_off",
         ) from error
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx2
 
-from inference.errors import RemoteRefused
+from inference.errors import ModelLoadFailed, RemoteRefused
 from inference.remote.bodies import fetched
 from inference.remote.http import client
 from inference.types import RemoteEndpoint
 
 MAX_MODELS = 10_000
 MAX_NAME_LENGTH = 300
+MAX_NAMED = 5
 MAX_WINDOW = 2**31 - 1
 # As servers call the longest context window of a model.
 WINDOWS = ("max_model_len", "context_window", "max_context_window", "max_context_length")
@@ -53,6 +54,19 @@ async def models_of(server: httpx2.AsyncClient) -> list[RemoteModel]:
         )
     models = [_model(one) for one in data[:MAX_MODELS] if isinstance(one, dict)]
     return [one for one in models if one.name]
+
+
+async def found_model(server: httpx2.AsyncClient, name: str) -> RemoteModel:
+    """Raises RemoteUnreachable, RemoteRefused, and ModelLoadFailed where it has no such model."""
+    models = await models_of(server)
+    for model in models:
+        if model.name == name:
+            return model
+    others = ", ".join(f"“{model.name}”" for model in models[:MAX_NAMED]) or "none"
+    raise ModelLoadFailed(
+        f"The server has no model “{name}” any more. It has: {others}. Choose one of them, or load "
+        "this one there."
+    )
 
 
 def _model(told: dict[str, Any]) -> RemoteModel:
