@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from inference.engine.detokenizer import StopMatcher
 from inference.engine.families import CHATML
 from inference.engine.separator import Part, Separator, Text
 from inference.engine.tool_calls import Call
@@ -41,8 +42,8 @@ class Answer:
         self._num_pieces = 0
         self._usage: Usage | None = None
         self._reason = ""
-        self._stop = ""
-        self._stops = start.sampling.stop
+        self._told_stop = ""
+        self._stop = StopMatcher(start.sampling.stop)
         self._wants_logprobs = start.sampling.logprobs is not None
         self._calls: list[CallPart] = []
         self._num_calls = 0
@@ -54,11 +55,16 @@ class Answer:
         """The server has said why it ended."""
         return bool(self._reason)
 
+    @property
+    def is_stopped(self) -> bool:
+        """A stop sequence has come that the server did not see."""
+        return bool(self._stop.matched)
+
     def take(self, chunk: Chunk) -> list[Event]:
         """Raises RemoteRefused for more than any honest answer."""
         self._usage = chunk.usage or self._usage
         self._reason = chunk.reason or self._reason
-        self._stop = chunk.stop or self._stop
+        self._told_stop = chunk.stop or self._told_stop
         for part in chunk.calls:
             self._add_call(part)
         if not (chunk.text or chunk.reasoning or chunk.calls or chunk.tokens):
@@ -80,8 +86,10 @@ class Answer:
         rest = self._shown(self._separator.finish() if self._separator else [], ())
         reason = reason_of(self._reason)
         calls = self._whole_calls(is_cut=reason is FinishReason.LENGTH)
+        if held := self._stop.finish():
+            rest.append(Delta(held, self._num_pieces))
         reason = FinishReason.TOOL_CALLS if self._num_calls else reason
-        stop = self._stop if self._stop in self._stops else ""
+        stop = self._stop.matched or self._told_stop
         return [*rest, *calls, Finished(reason, self.usage, self._timings(), stop)]
 
     def cancelled(self) -> Finished:
@@ -115,8 +123,8 @@ class Answer:
         for part in parts:
             if isinstance(part, Call):
                 events.append(self._called(part.name, part.arguments))
-            else:
-                events.append(Delta(part.text, self._num_pieces, part.is_reasoning, told))
+            elif text := part.text if part.is_reasoning else self._stop.feed(part.text):
+                events.append(Delta(text, self._num_pieces, part.is_reasoning, told))
                 told = ()
         return [*events, Delta("", self._num_pieces, tokens=told)] if told else events
 

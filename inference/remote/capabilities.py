@@ -8,10 +8,11 @@ REMOTE = Capabilities(
     name="Remote server",
     file_formats=("any that the server has",),
     devices=("Another server",),
-    features=frozenset({Feature.CHAT, Feature.BATCHING, Feature.SAMPLING}),
+    features=frozenset({Feature.CHAT}),
     depends=frozenset(
         {
-            *(Feature.TOOLS, Feature.LOGPROBS, Feature.PROMPT_CACHE, Feature.TOKENS, Feature.DRY),
+            *(Feature.BATCHING, Feature.SAMPLING, Feature.TOOLS, Feature.LOGPROBS),
+            *(Feature.PROMPT_CACHE, Feature.TOKENS, Feature.DRY),
             *(Feature.MIROSTAT, Feature.STRUCTURED_OUTPUT, Feature.EMBEDDINGS),
         }
     ),

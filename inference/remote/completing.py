@@ -54,6 +54,9 @@ class Completing:
             async for event in self._data(response, answer):
                 for shown in answer.take(chunk_of(event)):
                     yield shown
+                if answer.is_stopped:
+                    answer.end()
+                    break
         finally:
             await response.aclose()
         for shown in answer.finish():

@@ -66,7 +66,7 @@ def _sampling(sampling: SamplingParams, kind: Kind) -> Body:
             raise _not_done(f"{called}", kind, field=name)
     if sampling.logit_bias:
         body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
-    return body | ({"stop": list(sampling.stop)} if sampling.stop else {})
+    return body | ({"stop": list(sampling.stop)} if sampling.stop and kind.stops else {})
 
 
 def _length(start: Start, kind: Kind) -> Body:

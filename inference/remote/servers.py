@@ -22,7 +22,7 @@ HUGGING_FACE_FIELDS = {"top_k": "top_k", "min_p": "min_p", "repeat_penalty": "re
 class Kind:
     """`fields`: our names of what it takes, and its own. `schemas`, `grammars`: it holds answers to them.
     `tokens`: where it splits texts, below the address of its machine. `template_options`: it takes
-    variables of the chat template. `separates`: it tells thinking and tool calls apart from the answer.
+    variables of the chat template. `separates`: it tells thinking and tool calls apart from the answer. `stops`: it stops at stop sequences.
     `longest`: so many tokens are asked for where a request names no number, because it would stop early.
     """
 
@@ -33,6 +33,7 @@ class Kind:
     tokens: str = ""
     template_options: bool = False
     separates: bool = True
+    stops: bool = True
     longest: int | None = None
 
 
@@ -68,6 +69,8 @@ MLX_LM = Kind(
     | {name: name for name in ("xtc_probability", "xtc_threshold")}
     | {"repeat_last_n": "repetition_context_size"},
     schemas=False,
+    # It compares tokens, and takes a sequence out of the text that these do not cut as it does.
+    stops=False,
     template_options=True,
     longest=32_768,
 )

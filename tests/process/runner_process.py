@@ -62,6 +62,7 @@ class RunnerProcess:
             )
         self._decoder: Decoder[RunnerReport] = Decoder(RunnerReport)
         self.events: dict[str, list[Event]] = {}
+        self.loaded: Loaded | None = None
         self.progress: list[float] = []
         self.heartbeats: list[Heartbeat] = []
 
@@ -205,6 +206,7 @@ def running_spec(spec: ModelSpec, **settings: Any) -> Iterator[RunnerProcess]:
     try:
         loaded = runner.load_spec(spec, **settings)
         assert isinstance(loaded, Loaded), loaded
+        runner.loaded = loaded
         yield runner
     finally:
         runner.close()
