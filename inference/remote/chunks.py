@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from inference.errors import RemoteRefused
 from inference.remote.bodies import error_words
@@ -88,7 +88,8 @@ def reason_of(word: str) -> FinishReason:
 
 def _of_choice(choice: dict[str, Any], usage: Usage | None) -> Chunk:
     """A `message` is what comes where a server does not stream."""
-    said = next((one for name in ("delta", "message") if _is_object(one := choice.get(name))), {})
+    given = (choice.get(name) for name in ("delta", "message"))
+    said: dict[str, Any] = next(filter(_is_object, given), {})
     return Chunk(
         text=_text(said.get("content")) or _text(choice.get("text")),
         reasoning=_text(said.get("reasoning_content")) or _text(said.get("reasoning")),
@@ -177,5 +178,5 @@ def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value <= MAX_COUNT else None
 
 
-def _is_object(value: object) -> bool:
+def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)

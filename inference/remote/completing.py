@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from inference.errors import RemoteRefused, RemoteUnreachable
+from inference.errors import InvalidRequest, RemoteRefused, RemoteUnreachable
 from inference.limits import check_messages, check_prompt, check_sampling, check_tools
 from inference.messages import Start
 from inference.remote.answer import Answer
@@ -103,6 +103,8 @@ async def _error_body(response: httpx2.Response) -> bytes:
 def _check(start: Start) -> None:
     """Raises InvalidRequest."""
     check_sampling(start.sampling)
+    if any(token < 0 for token, _ in start.sampling.logit_bias):
+        raise InvalidRequest("“logit_bias” names a token below 0.", field="logit_bias")
     if start.prompt is not None:
         check_prompt(start.prompt)
     else:

@@ -52,11 +52,15 @@ def _tokens(said: Any) -> Tokens:
     told = said.get("tokens") if isinstance(said, dict) else None
     if not isinstance(told, list):
         raise _nonsense()
-    ids = tuple(one.get("id") if isinstance(one, dict) else one for one in told)
-    if any(type(one) is not int or not 0 <= one <= MAX_ID for one in ids):
-        raise _nonsense()
+    ids = tuple(_id(one.get("id") if isinstance(one, dict) else one) for one in told)
     has_pieces = all(isinstance(one, dict) and "piece" in one for one in told)
     return Tokens(len(ids), ids, tuple(_piece(one["piece"]) for one in told) if has_pieces else ())
+
+
+def _id(told: object) -> int:
+    if isinstance(told, int) and 0 <= told <= MAX_ID:
+        return told
+    raise _nonsense()
 
 
 def _piece(told: object) -> bytes:

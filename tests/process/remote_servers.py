@@ -113,7 +113,7 @@ def _started(command: list[str], path: Path, *, model: str, key: str = "") -> It
     finally:
         process.kill()
         process.wait()
-        print(output.read_text(errors="replace")[-20_000:], file=sys.stderr)
+        print(output.read_text(errors="replace")[-4_000:], file=sys.stderr)
 
 
 def _wait_for(endpoint: RemoteEndpoint, process: subprocess.Popen[bytes]) -> None:

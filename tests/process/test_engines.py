@@ -139,14 +139,15 @@ def test_thinking_and_tool_calls_are_told_apart_from_the_answer(engine, models):
     assert finished(events).reason is FinishReason.TOOL_CALLS
 
 
-def test_how_likely_tokens_were_is_told(arbitrary):
+def test_how_likely_tokens_were_is_told(engine, arbitrary):
     events = arbitrary.complete("Hi", SamplingParams(logprobs=5, max_tokens=8, seed=1))
 
     tokens = [one for event in events if isinstance(event, Delta) for one in event.tokens]
     assert len(tokens) > 0
     for token in tokens:
         likeliest = [one.logprob for one in token.top]
-        assert len(likeliest) == 5
+        # A server may tell two tokens with the same text as one.
+        assert len(likeliest) == 5 or (engine.serving and 0 < len(likeliest) < 5)
         assert likeliest == sorted(likeliest, reverse=True)
         assert sum(map(math.exp, likeliest)) <= 1.0001
         assert token.chosen.logprob <= likeliest[0]
