@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.read_only_admin import ListOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
 from models_app.benchmarks.record import Benchmark, PromptSpeed
-from models_app.models import CatalogEntry, Download, HubToken
+from models_app.models import CatalogEntry, Download, HubToken, RemoteServer
 from models_app.tuning import ModelSettings
 
 
@@ -19,10 +19,12 @@ class CatalogEntryAdmin(ReadOnlyAdmin):
         "architecture",
         "quantization",
         "size",
+        "server",
         "problem",
         "is_default",
         "found_at",
     )
+    list_select_related = ("server",)
     list_filter = ("architecture", "quantization", "is_missing", "is_projector", "can_chat")
     search_fields = ("name", "path")
     inlines = (ModelSettingsInline,)
@@ -65,3 +67,11 @@ class HubTokenAdmin(ListOnlyAdmin):
     """That there is one, and since when."""
 
     list_display = ("__str__", "saved_at")
+
+
+@admin.register(RemoteServer)
+class RemoteServerAdmin(ListOnlyAdmin):
+    """Without the key."""
+
+    list_display = ("name", "base_url", "problem", "added_at", "last_checked_at")
+    search_fields = ("name", "base_url")

@@ -5,6 +5,7 @@ the file.
 
 from __future__ import annotations
 
+import msgspec
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
@@ -71,10 +72,8 @@ class ModelSettings(AnswerSettings):
         """With how this model is loaded."""
         own = {name: getattr(self, name) for name in LOADING}
         minutes = self.idle_unload_minutes
-        return ModelSpec(
-            model_id=spec.model_id,
-            name=spec.name,
-            path=spec.path,
+        return msgspec.structs.replace(
+            spec,
             kv_cache_type=self.kv_cache_type or None,  # type: ignore[arg-type]
             flash_attention=self.flash_attention or None,  # type: ignore[arg-type]
             idle_unload_seconds=None if minutes is None else 60 * minutes,

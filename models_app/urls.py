@@ -8,6 +8,7 @@ from models_app.downloads import upload_views
 from models_app.downloads import views as downloads
 from models_app.hub import repository_views
 from models_app.hub import views as hub
+from models_app.servers import views as servers
 
 app_name = "models"
 urlpatterns = [
@@ -27,6 +28,11 @@ urlpatterns = [
     path("downloads/<uuid:download_id>/clear", downloads.clear, name="clear_download"),
     path("uploads/", upload_views.begin, name="begin_upload"),
     path("uploads/<uuid:download_id>", upload_views.append, name="append_upload"),
+    path("servers/", servers.servers, name="servers"),
+    path("servers/<uuid:server_id>/", servers.server, name="server"),
+    path("servers/<uuid:server_id>/models", servers.choose, name="choose_of_server"),
+    path("servers/<uuid:server_id>/key", servers.change_key, name="change_server_key"),
+    path("servers/<uuid:server_id>/remove", servers.remove, name="remove_server"),
     path("now", status_views.now, name="now"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),
