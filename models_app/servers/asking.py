@@ -21,7 +21,9 @@ UNTRUSTED = (
     "use http:// within a network of your own."
 )
 NO_TLS = "It does not speak HTTPS there. Try http://, or the port of its HTTPS."
-REFUSED = "The machine is there, and nothing answers at this port. Start the server, or correct the port."
+REFUSED = (
+    "The machine is there, and nothing answers at this port. Start the server, or correct the port."
+)
 NOT_OPENAI = (
     "Something answers there, but not as OpenAI's API does: it has no list of models. Check port and "
     "path; most servers have it at /v1."

@@ -143,7 +143,7 @@ class Command(BaseCommand):
 def _place(entry: CatalogEntry) -> tuple[str, str, str, str]:
     """Its columns from SIZE on: what only a file has is left out for a model of another server."""
     if entry.server:
-        return ("–", "–", "–", f"on {entry.server.name}")
+        return ("-", "-", "-", f"on {entry.server.name}")
     numbers = (size(entry.size), parameters(entry.num_parameters))
     return (*numbers, entry.quantization, entry.file_name)
 
