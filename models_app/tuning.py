@@ -74,8 +74,8 @@ class ModelSettings(AnswerSettings):
         minutes = self.idle_unload_minutes
         return msgspec.structs.replace(
             spec,
-            kv_cache_type=self.kv_cache_type or None,  # type: ignore[arg-type]
-            flash_attention=self.flash_attention or None,  # type: ignore[arg-type]
+            kv_cache_type=self.kv_cache_type or None,
+            flash_attention=self.flash_attention or None,
             idle_unload_seconds=None if minutes is None else 60 * minutes,
             is_pinned=self.is_pinned,
             chat_template=self.chat_template,
