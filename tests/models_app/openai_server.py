@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -34,6 +36,7 @@ class OpenAIServer:
         return self.origin + self.base
 
     def start(self) -> OpenAIServer:
+        self.released.clear()
         self._server = _Server(("127.0.0.1", self._port), _Handler)
         self._server.told = self
         self._port = self._server.server_address[1]
@@ -63,9 +66,10 @@ class _Server(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def close_all(self) -> None:
-        self.told.released.set()
         for one in self._open:
-            one.close()
+            with suppress(OSError):  # it was closed already
+                one.shutdown(socket.SHUT_RDWR)
+        self.told.released.set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that was cut is what some tests are about."""
