@@ -67,6 +67,7 @@ def described(name: str, entry: CatalogEntry, service: ServiceStatus | None) -> 
         "quantization": entry.quantization,
         "size": entry.size,
         "max_context_window": entry.context_length,
+        "runs_on": entry.server.name if entry.server else None,
         "context_window": window or None,
     }
 

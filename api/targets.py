@@ -28,6 +28,7 @@ MAX_CHOICES = 8
 BACKENDS = {
     ModelFormat.GGUF: ("auto", "llama.cpp", "llama_cpp", "llamacpp"),
     ModelFormat.MLX: ("auto", "mlx", "mlx-lm", "mlx_lm"),
+    ModelFormat.REMOTE: ("auto", "remote", "openai_remote"),
 }
 
 

@@ -9,6 +9,8 @@ InferenceError
 ├── RunnerCrashed             the model's process died under a request
 ├── RunnerStuck               it lives but makes no progress, and was ended
 ├── ModelUnloaded             someone took the model out of memory under a request
+├── RemoteRefused             the server that has the model answered with an error
+├── RemoteUnreachable         it cannot be reached, or broke off
 ├── Overloaded                the queue is full
 ├── GenerationNotFound        no log under this id (never started, or already folded away)
 └── ServiceUnavailable        the inference service does not answer
@@ -99,6 +101,19 @@ class RunnerStuck(InferenceError):
 
 class ModelUnloaded(InferenceError):
     code = "model_unloaded"
+    retryable = True
+
+
+class RemoteRefused(InferenceError):
+    """`facts`: status (of HTTP, if it was one), retry_after in seconds (if it was told)."""
+
+    code = "remote_refused"
+
+
+class RemoteUnreachable(InferenceError):
+    """`facts`: reason, in one word."""
+
+    code = "remote_unreachable"
     retryable = True
 
 

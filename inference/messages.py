@@ -125,7 +125,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     sequences, outside of the KV cache and never more than the weights take. `share_system_prompts`:
     what no user wrote is computed once for all users. `speculation`: tokens are guessed where that pays,
     by the model at the path `draft_model`, or from the text itself. `batch_tokens`: of prompts, computed
-    in one step."""
+    in one step. `silence_seconds`: a remote server's answer is given up when nothing comes for so long."""
 
     context_window: int = 8192
     max_sequences: int = 8
@@ -139,6 +139,7 @@ class LoadSettings(msgspec.Struct, frozen=True, kw_only=True):
     share_system_prompts: bool = True
     speculation: bool = True
     draft_model: str = ""
+    silence_seconds: float = 60.0
 
 
 class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
@@ -209,6 +210,12 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
     error: ErrorInfo
 
 
+class Ending(msgspec.Struct, frozen=True, tag="ending"):
+    """The runner exits after this, with all that it has: its server is gone."""
+
+    error: ErrorInfo
+
+
 class Emitted(msgspec.Struct, frozen=True, tag="emitted"):
     """An event of one generation; its timings are the runner's own, from the arrival of Start."""
 
@@ -224,4 +231,4 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
     num_waiting: int
 
 
-RunnerReport = LoadProgress | Loaded | LoadFailed | Emitted | Heartbeat
+RunnerReport = LoadProgress | Loaded | LoadFailed | Emitted | Ending | Heartbeat

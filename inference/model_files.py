@@ -11,8 +11,11 @@ from inference.mlx_folder import read_folder
 
 
 class ModelFormat(StrEnum):
+    """REMOTE: it lies on another server, and there is nothing of it on this disk."""
+
     GGUF = "GGUF"
     MLX = "MLX"
+    REMOTE = "remote"
 
 
 class ModelHeader(Protocol):

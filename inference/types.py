@@ -103,11 +103,26 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
 
 
+class RemoteEndpoint(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """A model of another server that speaks OpenAI's API. `base_url` ends before `/chat/completions`;
+    `model`: its name there; `server_name`: as the administrator calls the server. `key` is a secret, and
+    stands in no repr, log or note."""
+
+    base_url: str
+    model: str
+    key: str = ""
+    server_name: str = ""
+
+    def __repr__(self) -> str:
+        return f"RemoteEndpoint(base_url={self.base_url!r}, model={self.model!r})"
+
+
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything needed to load a model. `model_id` is the catalog's id and the service's key. What is
     None or "" is as the service is set up, and the template as the file has it. `batch_tokens`: of the
     prompt computed at once. `is_pinned`: neither idle time nor another model takes it out of memory.
-    `fallback`: who answers, in this one's place, what it cannot begin to answer."""
+    `fallback`: who answers, in this one's place, what it cannot begin to answer.
+    `remote`: where the model is, if it is of another server; then `path` is ""."""
 
     model_id: str
     name: str
@@ -123,6 +138,7 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     is_pinned: bool = False
     chat_template: str = ""
     fallback: ModelSpec | None = None
+    remote: RemoteEndpoint | None = None
 
 
 class RawPrompt(msgspec.Struct, frozen=True):
@@ -198,9 +214,13 @@ class FinishReason(StrEnum):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """`is_exact` False: a remote server told no counts. What is known then is the pieces of text that came
+    of it, which are most often tokens; those of the prompt are 0."""
+
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    is_exact: bool = True
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from accounts.read_only_admin import ListOnlyAdmin, ReadOnlyAdmin, ReadOnlyInline
 from models_app.benchmarks.record import Benchmark, PromptSpeed
-from models_app.models import CatalogEntry, Download, HubToken, UsedFolder
+from models_app.models import CatalogEntry, Download, HubToken, RemoteServer, UsedFolder
 from models_app.tuning import ModelSettings
 
 
@@ -20,10 +20,12 @@ class CatalogEntryAdmin(ReadOnlyAdmin):
         "architecture",
         "quantization",
         "size",
+        "server",
         "problem",
         "is_default",
         "found_at",
     )
+    list_select_related = ("server",)
     list_filter = ("architecture", "quantization", "is_missing", "is_projector", "can_chat")
     search_fields = ("name", "path")
     inlines = (ModelSettingsInline,)
@@ -71,3 +73,11 @@ class HubTokenAdmin(ListOnlyAdmin):
 @admin.register(UsedFolder)
 class UsedFolderAdmin(ReadOnlyAdmin):
     list_display = ("path", "added_at")
+
+
+@admin.register(RemoteServer)
+class RemoteServerAdmin(ListOnlyAdmin):
+    """Without the key."""
+
+    list_display = ("name", "base_url", "problem", "added_at", "last_checked_at")
+    search_fields = ("name", "base_url")

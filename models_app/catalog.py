@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import User
 from inference.errors import ModelFileInvalid
@@ -36,7 +37,7 @@ def scan(*, reread: bool = False) -> None:
     `reread`: read all of them again. Called by the worker each minute and, throttled (`refresh`),
     before a page shows the catalog; two scans at once do no harm.
     """
-    entries = list(CatalogEntry.objects.all())
+    entries = list(CatalogEntry.objects.here())
     guide.follow_moved_checkout(entries)
     known = {entry.path: entry for entry in entries}
     for found in _all_models():
@@ -55,11 +56,13 @@ def refresh() -> None:
 
 def default_entry(user: User | None = None) -> CatalogEntry | None:
     """The model chosen as default; another usable one while that cannot be used, by this `user` if
-    one is named; the guide last. None: there is none."""
+    one is named; the guide last, and after it those of other servers, as nothing that is written here
+    leaves this machine unless somebody chose that. None: there is none."""
     entries = CatalogEntry.objects.for_chat().select_related("own")
     if user is not None:
         entries = entries.usable_by(user)
-    return entries.order_by("-is_default", "is_guide", "name", "path").first()
+    chosen_first = ("-is_default", F("server").asc(nulls_first=True), "is_guide", "name", "path")
+    return entries.order_by(*chosen_first).first()
 
 
 def api_default_entry() -> CatalogEntry | None:
@@ -242,6 +245,6 @@ def _mark_missing(entries: Iterable[CatalogEntry]) -> None:
 def _choose_first_default() -> None:
     if CatalogEntry.objects.filter(is_default=True).exists():
         return
-    first = CatalogEntry.objects.for_chat().filter(is_guide=False).first()
+    first = CatalogEntry.objects.for_chat().here().filter(is_guide=False).first()
     if first is not None:
         set_default(first)

@@ -21,7 +21,9 @@ class FileFacts:
 
 
 def facts_of(entry: CatalogEntry) -> FileFacts | None:
-    """None: the file cannot be read now, or is no model."""
+    """None: the file cannot be read now, or is no model; or it is another server's."""
+    if entry.is_remote:
+        return None
     try:
         header = read_any(Path(entry.path))
     except ModelFileInvalid:

@@ -47,11 +47,14 @@ class EntryStatus:
     log_tail: str = ""
     status: ModelStatus | None = None
     is_arriving: bool = False
+    is_remote: bool = False
 
     @property
     def label(self) -> str:
         if self.is_arriving:
             return "Incomplete"
+        if self.is_remote and self.state in _REMOTE_LABELS:
+            return _REMOTE_LABELS[self.state]
         if self.state is LoadState.LOADING:
             return f"Loading {self.percent} %"
         return _LABELS[self.state]
@@ -85,6 +88,12 @@ _LABELS = {
     LoadState.MISSING: "Missing",
     LoadState.UNKNOWN: "Unknown",
 }
+# Nothing of it is loaded here.
+_REMOTE_LABELS = {
+    LoadState.UNLOADED: "Not connected",
+    LoadState.LOADING: "Connecting",
+    LoadState.UNLOADING: "Disconnecting",
+}
 
 
 async def aservice_status() -> ServiceStatus | None:
@@ -109,7 +118,7 @@ def status_of(entry: CatalogEntry, service: ServiceStatus | None) -> EntryStatus
     if service is None:
         return EntryStatus(LoadState.UNKNOWN, SERVICE_UNREACHABLE)
     statuses = {status.model_id: status for status in service.models}
-    return _resident(statuses.get(str(entry.pk)))
+    return _resident(statuses.get(str(entry.pk)), is_remote=entry.is_remote)
 
 
 def load(entry: CatalogEntry) -> None:
@@ -141,13 +150,14 @@ def unload(entry: CatalogEntry) -> None:
     async_to_sync(inference_client().unload)(str(entry.pk))
 
 
-def _resident(status: ModelStatus | None) -> EntryStatus:
+def _resident(status: ModelStatus | None, *, is_remote: bool) -> EntryStatus:
     if status is None or status.state is ModelState.UNLOADED:
-        return EntryStatus(LoadState.UNLOADED)
+        return EntryStatus(LoadState.UNLOADED, is_remote=is_remote)
     error = status.error
     return EntryStatus(
         LoadState(status.state.value),
         reason=error.message if error else "",
         log_tail=str(error.facts.get("log_tail", "")) if error else "",
         status=status,
+        is_remote=is_remote,
     )

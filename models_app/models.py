@@ -19,6 +19,7 @@ from inference.types import ModelSpec
 from models_app.answering import Layer
 from models_app.benchmarks.record import Benchmark as Benchmark
 from models_app.benchmarks.record import PromptSpeed as PromptSpeed
+from models_app.servers.record import RemoteServer as RemoteServer
 from models_app.tuning import ModelSettings
 from models_app.used_folder import UsedFolder as UsedFolder
 
@@ -30,7 +31,12 @@ ARRIVING_SECONDS = 60
 
 class CatalogEntryQuerySet(models.QuerySet["CatalogEntry"]):
     def present(self) -> Self:
-        return self.filter(is_missing=False, is_projector=False, removed_at=None)
+        found = self.filter(is_missing=False, is_projector=False, removed_at=None)
+        return found.select_related("server")
+
+    def here(self) -> Self:
+        """On this machine's disks."""
+        return self.filter(server=None)
 
     def missing(self) -> Self:
         return self.filter(is_missing=True, is_projector=False, is_guide=False, removed_at=None)
@@ -58,7 +64,8 @@ class CatalogEntry(models.Model):
     """A model and what its own metadata says of it. `problem` "": it can be loaded.
 
     `path`: of a file, or of a folder. A model in several files is one entry: its first part. Projectors have entries too, so that they
-    are not read again and again, but no page lists them.
+    are not read again and again, but no page lists them. A model of another `server` has a path of its own kind, which is nothing on a disk,
+    and is called `remote_name` there.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -84,6 +91,10 @@ class CatalogEntry(models.Model):
     )
     is_default = models.BooleanField(default=False)
     is_guide = models.BooleanField(default=False, help_text="the one that Minerva brings along")
+    server = models.ForeignKey(
+        RemoteServer, models.CASCADE, null=True, blank=True, related_name="entries"
+    )
+    remote_name = models.CharField(max_length=300, blank=True)
     removed_at = models.DateTimeField(
         null=True, blank=True, help_text="by a person; its files are kept aside for a while"
     )
@@ -126,16 +137,23 @@ class CatalogEntry(models.Model):
     @property
     def file_name(self) -> str:
         """Fit to be shown; a name on disk may hold anything but a slash."""
-        return one_line(Path(self.path).name, limit=255)
+        return one_line(self.remote_name or Path(self.path).name, limit=255)
+
+    @property
+    def is_remote(self) -> bool:
+        return self.server_id is not None
 
     @property
     def format(self) -> ModelFormat:
-        return format_of(Path(self.path))
+        return ModelFormat.REMOTE if self.is_remote else format_of(Path(self.path))
 
     @property
     def bare_spec(self) -> ModelSpec:
         """Without anything of its own."""
-        return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+        if self.server is None:
+            return ModelSpec(model_id=str(self.id), name=self.name, path=self.path)
+        remote = self.server.endpoint(self.remote_name)
+        return ModelSpec(model_id=str(self.id), name=self.name, path="", remote=remote)
 
     @property
     def spec(self) -> ModelSpec:

@@ -12,7 +12,9 @@ _REFUSED = re.compile(r"failed to initialize (?:CUDA|Metal|Vulkan|ROCm)\w*: ([^\
 
 
 def badge(status: ModelStatus) -> str:
-    """ "GPU 33/33", "GPU 20/33 + CPU", "CPU" or "MLX, CPU"."""
+    """ "GPU 33/33", "GPU 20/33 + CPU", "CPU", "MLX, CPU" or "Another server: Attic"."""
+    if status.engine.startswith("Remote"):
+        return status.device
     if status.engine.startswith("MLX"):
         return f"MLX, {status.device.split(':')[0]}"
     on_gpu, of = status.num_gpu_layers, status.num_layers
@@ -28,7 +30,8 @@ def why_not_gpu(
 
     `can_use_gpu`: this machine has one, and llama.cpp was built for it.
     """
-    if status.num_gpu_layers or not status.device:
+    is_remote = status.engine.startswith("Remote")
+    if status.num_gpu_layers or not status.device or is_remote:
         return ""
     if status.engine.startswith("MLX"):
         return "MLX computes on GPUs of Apple's only"

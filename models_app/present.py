@@ -77,7 +77,9 @@ class Present:
         """Of the button that starts it, whatever was made of its failures."""
         if self.breaker and self.breaker.state is not BreakerState.CLOSED:
             return "Try now"
-        return "Retry" if self.status.state is LoadState.FAILED else "Load"
+        if self.status.state is LoadState.FAILED:
+            return "Retry"
+        return "Connect" if self.entry.is_remote else "Load"
 
     @property
     def loaded_at(self) -> datetime | None:

@@ -36,6 +36,8 @@ def why_not(entry: CatalogEntry) -> str:
     """Why its files are not ours to delete; "" if they are."""
     if entry.is_guide:
         return "The built-in guide belongs to Minerva."
+    if entry.is_remote:
+        return f"It is on {entry.server}. The page Servers takes it off the list."
     if not Path(entry.path).is_relative_to(settings.MODELS_DIR):
         return "It is in a folder of yours, where Minerva deletes nothing."
     return ""
@@ -43,6 +45,8 @@ def why_not(entry: CatalogEntry) -> str:
 
 def regained_bytes(entry: CatalogEntry) -> int:
     """What the disk has more afterwards: nothing for a link, or for a file with another name."""
+    if entry.is_remote:
+        return 0
     found = [path.lstat() for path in _paths_of(entry) if os.path.lexists(path)]
     return sum(one.st_size for one in found if one.st_nlink == 1)
 

@@ -16,6 +16,11 @@ from models_app.tuning import FlashAttention, KVCacheType, ModelSettings
 MEMORY = ("context_window", "kv_cache_type", "gpu_layers", "max_sequences")
 SPEED = ("threads", "batch_tokens", "flash_attention", "idle_unload_minutes")
 STAYING = ("is_pinned", "is_preloaded", "is_api_default")
+# How a file is loaded; a model of another server is loaded there.
+OF_FILES = (
+    *("context_window", "kv_cache_type", "gpu_layers", "threads", "batch_tokens"),
+    *("flash_attention", "chat_template", "is_pinned", "is_preloaded"),
+)
 SELECTS: dict[str, list[tuple[str, str]]] = {
     "kv_cache_type": list(KVCacheType.choices),
     "flash_attention": list(FlashAttention.choices),
@@ -71,6 +76,9 @@ class SettingsForm(AnswerForm[ModelSettings]):
             assert isinstance(select, forms.ChoiceField)
             select.widget.attrs["class"] = "input select"
             select.choices = [("", f"As the server: {defaults[name]}"), *choices]
+        if self.instance.entry.is_remote:
+            for name in OF_FILES:
+                del self.fields[name]
 
         fallback = self.fields["fallback"]
         assert isinstance(fallback, forms.ModelChoiceField)

@@ -73,7 +73,9 @@ def show(
     form = form or _form(entry, None)
     template = "components/_in_panel.html" if is_panel else "models_app/settings.html"
     groups = {"memory": MEMORY, "speed": SPEED, "staying": STAYING}
-    context: dict[str, Any] = {name: [form[one] for one in of] for name, of in groups.items()}
+    context: dict[str, Any] = {
+        name: [form[one] for one in of if one in form.fields] for name, of in groups.items()
+    }
     context |= {"entry": entry, "form": form, "is_panel": is_panel, "body": BODY}
     context |= _forecast(entry, form)
     return render(request, template, context, status=422 if form.errors else 200)
@@ -126,7 +128,9 @@ def _forecast(entry: CatalogEntry, form: SettingsForm) -> dict[str, Any]:
 
 
 def _fit(entry: CatalogEntry, own: ModelSettings) -> Fit | None:
-    """None: the file cannot be read now."""
+    """None: the file cannot be read now, or it is another server's."""
+    if entry.is_remote:
+        return None
     server = settings.CONFIGURATION
     window = own.context_window or server.context_window or 8192
     try:

@@ -5,6 +5,7 @@ the file.
 
 from __future__ import annotations
 
+import msgspec
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.db import models
@@ -79,12 +80,10 @@ class ModelSettings(AnswerSettings):
         """With how this model is loaded."""
         own = {name: getattr(self, name) for name in LOADING}
         minutes = self.idle_unload_minutes
-        return ModelSpec(
-            model_id=spec.model_id,
-            name=spec.name,
-            path=spec.path,
-            kv_cache_type=self.kv_cache_type or None,  # type: ignore[arg-type]
-            flash_attention=self.flash_attention or None,  # type: ignore[arg-type]
+        return msgspec.structs.replace(
+            spec,
+            kv_cache_type=self.kv_cache_type or None,
+            flash_attention=self.flash_attention or None,
             idle_unload_seconds=None if minutes is None else 60 * minutes,
             is_pinned=self.is_pinned,
             chat_template=self.chat_template,

@@ -8,6 +8,7 @@ from models_app.downloads import upload_views
 from models_app.downloads import views as downloads
 from models_app.hub import repository_views
 from models_app.hub import views as hub
+from models_app.servers import views as servers
 
 app_name = "models"
 urlpatterns = [
@@ -30,6 +31,11 @@ urlpatterns = [
     path("folders/", folder_views.use, name="use_folder"),
     path("folders/<int:folder_id>/forget", folder_views.forget, name="forget_folder"),
     path("engines/", engine_views.engines, name="engines"),
+    path("servers/", servers.servers, name="servers"),
+    path("servers/<uuid:server_id>/", servers.server, name="server"),
+    path("servers/<uuid:server_id>/models", servers.choose, name="choose_of_server"),
+    path("servers/<uuid:server_id>/key", servers.change_key, name="change_server_key"),
+    path("servers/<uuid:server_id>/remove", servers.remove, name="remove_server"),
     path("now", status_views.now, name="now"),
     path("rescan", views.rescan, name="rescan"),
     path("<uuid:entry_id>/", views.entry, name="entry"),

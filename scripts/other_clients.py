@@ -1,4 +1,5 @@
-"""Makes .clients ready: the programs of other makers that the tests send to the API.
+"""Makes .clients ready: the programs of other makers that the tests send to the API, and servers of
+models that Minerva relays to in tests.
 
 They bring a hundred packages along, so they live apart from .venv. Does nothing when nothing changed.
 What needs Node.js is left out where there is none, and its test is skipped.
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from report import SetUpFailed, elapsed, say
-from set_up import REQUIREMENTS, ROOT, find_uv, run
+from set_up import REQUIREMENTS, ROOT, compiled_llama, find_uv, run
 
 CLIENTS = ROOT / ".clients"
 PYTHON = CLIENTS / "python" / "bin" / "python"
@@ -46,7 +47,7 @@ def make_python() -> None:
     uv = find_uv()
     run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(CLIENTS / "python")])
     install = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
-    run([*install, "--requirement", str(requirements)])
+    run([*install, "--requirement", str(requirements), str(compiled_llama(uv, kind="clients"))])
     note_made(CLIENTS / "python", stamp)
     say(f"Installed in {elapsed(time.monotonic() - started_at)}.")
 

@@ -88,6 +88,13 @@ def set_up(kind: str) -> None:
     say(f"Set up in {elapsed(time.monotonic() - started_at)}.")
 
 
+def compiled_llama(uv: str, *, kind: str) -> Path:
+    """llama-cpp-python's wheel for this machine, of the version that these requirements pin."""
+    version = pinned_llama_version(REQUIREMENTS[kind])
+    flags = build_flags(version=version, cpu=probe_cpu(), cuda=probe_cuda())
+    return llama_wheel(pip=pip_command(uv), version=version, flags=flags)
+
+
 def pinned_llama_version(requirements: Path) -> str:
     found = re.search(r"^llama-cpp-python==(\S+)", requirements.read_text(), re.MULTILINE)
     if found is None:

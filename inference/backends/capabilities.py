@@ -31,12 +31,14 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True)
 class Capabilities:
-    """`missing`: what to do to get a back end that is not there, "" if it is."""
+    """`depends`: features that a server has or has not. `missing`: what to do to get a back end that is
+    not there, "" if it is."""
 
     name: str
     file_formats: tuple[str, ...]
     devices: tuple[str, ...]
     features: frozenset[Feature]
+    depends: frozenset[Feature] = frozenset()
     missing: str = ""
 
     def check(self, sampling: SamplingParams) -> None:
@@ -79,6 +81,8 @@ def table(backends: Iterable[Capabilities]) -> str:
 
 
 def _mark(one: Capabilities, feature: Feature) -> str:
+    if feature in one.depends:
+        return "if the server does"
     return "yes" if feature in one.features else "no"
 
 

@@ -17,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING, NoReturn
 
 from inference.backends.base import LoadedModel
 from inference.backends.capabilities import Capabilities, Feature
@@ -30,6 +31,7 @@ from inference.messages import (
     Cancel,
     Embed,
     Emitted,
+    Ending,
     Heartbeat,
     Loaded,
     LoadFailed,
@@ -45,6 +47,9 @@ from inference.runner.drafting import drafter_of
 from inference.runner.prompts import PromptMaker
 from inference.types import Event, Failed, Finished, FinishReason, SamplingParams, Timings, Usage
 
+if TYPE_CHECKING:
+    from inference.remote.relay import Relay
+
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
@@ -59,6 +64,7 @@ class Runner:
         self._load_command: SimpleQueue[LoadModel] = SimpleQueue()
         self._starts: SimpleQueue[Start | Embed | Tokenize] = SimpleQueue()
         self._engine: Engine | None = None
+        self._remote: Relay | None = None
 
     def run(self) -> None:
         """Returns never: the process ends here or in the reader."""
@@ -66,6 +72,8 @@ class Runner:
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         try:
             command = self._load_command.get()
+            if command.spec.remote is not None:
+                self._relay(command)
             size = read_any(Path(command.spec.path)).size
             self._serve(*self._load(command), command, size=size)
         except InferenceError as error:
@@ -73,6 +81,21 @@ class Runner:
         except Exception:
             logger.exception("the runner ends")
             self._report_broken_load()
+        self._channel.flush(timeout=FLUSH_SECONDS)
+        os._exit(1)
+
+    def _relay(self, command: LoadModel) -> NoReturn:
+        """A model of another server. Raises InferenceError before it is loaded."""
+        # Only here: its HTTP client is of no use to a model of this machine.
+        from inference.remote.relay import Relay
+
+        self._remote = relay = Relay(command, self._channel.send)
+        try:
+            relay.run()
+        except InferenceError as error:
+            if not relay.is_loaded:
+                raise
+            self._channel.send(Ending(error.info))
         self._channel.flush(timeout=FLUSH_SECONDS)
         os._exit(1)
 
@@ -114,6 +137,9 @@ class Runner:
         engine.run()
 
     def _handle(self, command: RunnerCommand) -> None:
+        if self._remote is not None and self._remote.is_loaded:
+            self._remote.post(command)
+            return
         match command, self._engine:
             case LoadModel(), None:
                 self._load_command.put(command)
@@ -152,7 +178,7 @@ class Runner:
 
     def _beat(self) -> None:
         while True:
-            engine = self._engine
+            engine = self._engine or self._remote
             counts = (engine.num_steps, engine.num_running, engine.num_waiting) if engine else ()
             self._channel.send(Heartbeat(*(counts or (0, 0, 0))))
             time.sleep(HEARTBEAT_SECONDS)
@@ -165,7 +191,7 @@ class Runner:
 
     def _report_broken_load(self) -> None:
         """After Loaded the end of the process says it all."""
-        if self._engine is None:
+        if self._engine is None and not (self._remote and self._remote.is_loaded):
             error = ModelLoadFailed("The model could not be loaded. The log says more.")
             self._channel.send(LoadFailed(error.info))
 

@@ -40,7 +40,7 @@ class Measuring:
 
     async def _measure(self, loaded: Loaded) -> None:
         self.used = max(self.used, self._resident())
-        if loaded.num_gpu_layers or not self.used:
+        if loaded.num_gpu_layers or not self.used or self._load.spec.remote is not None:
             return
         path, settings = self._load.spec.path, self._load.settings
         settings = msgspec.structs.replace(settings, context_window=loaded.context_window)

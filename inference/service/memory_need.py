@@ -32,7 +32,10 @@ class Need:
 
 
 def need_of(path: str, settings: LoadSettings, record: MemoryRecord) -> Need:
-    """Of a model, and the one that guesses for it. A file that is none is left to the runner to refuse."""
+    """Of a model, and the one that guesses for it. A file that is none is left to the runner to refuse,
+    and what has no path, as it is another server's, takes nothing here."""
+    if not path:
+        return Need(0)
     try:
         header = read_any(Path(path))
     except ModelFileInvalid:

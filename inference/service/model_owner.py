@@ -12,13 +12,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import msgspec
 
-from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerCrashed
+from inference.errors import ErrorInfo, InferenceError, ModelLoadFailed, RunnerCrashed, error_from
 from inference.memory_record import MemoryRecord
-from inference.messages import Loaded, LoadModel, LoadSettings, RunnerCommand
+from inference.messages import Ending, Loaded, LoadModel, LoadSettings, RunnerCommand
 from inference.service.fallback import NEVER
 from inference.service.generation import Clock, Generation
 from inference.service.measuring import Measuring
@@ -56,7 +55,7 @@ class ModelOwner:
         links_of: Callable[[ModelSpec], tuple[LoadSettings, ...]],
         idle_unload_seconds: float,
         max_per_user: int,
-        runner_command: Callable[[Path], Sequence[str]],
+        runner_command: Callable[[ModelSpec], Sequence[str]],
         memory: MemoryPlan,
         record: MemoryRecord,
         pass_on: Callable[[Generation, ErrorInfo], None],
@@ -244,7 +243,7 @@ class ModelOwner:
         async with contextlib.AsyncExitStack() as reservation:
             promise = self._memory_plan.reserve(self.model_id, need.total)
             await reservation.enter_async_context(promise)
-            command = await asyncio.to_thread(self._runner_command, Path(load.spec.path))
+            command = await asyncio.to_thread(self._runner_command, load.spec)
             self._process = await RunnerProcess.start(command)
             self.post(RunnerStarted(run))
             self._process.send(load)
@@ -253,6 +252,8 @@ class ModelOwner:
                 await measuring.hear(report)
                 if isinstance(report, Loaded):
                     await reservation.aclose()
+                elif isinstance(report, Ending):
+                    raise error_from(report.error)
 
     async def _end_process(self, run: int, error: ErrorInfo | None) -> RunnerEnded:
         if self._process is None:

@@ -146,8 +146,8 @@ class InferenceService:
 
     def _links_of(self, spec: ModelSpec) -> tuple[LoadSettings, ...]:
         settings = fallback.settings_of(spec, _load_settings(self._settings))
-        if format_of(Path(spec.path)) is ModelFormat.MLX:
-            return (settings,)  # MLX chooses the device, and there is but one
+        if spec.remote is not None or format_of(Path(spec.path)) is ModelFormat.MLX:
+            return (settings,)  # MLX and another server choose the device, and there is but one
         return fallback.links(settings, has_gpu_build=self._has_gpu_build)
 
     def _new_owner(self, model_id: str) -> ModelOwner:

@@ -57,7 +57,7 @@ def cancel(request: HtmxHttpRequest, benchmark_id: UUID) -> HttpResponse:
 
 def _measurable(entry_id: UUID) -> CatalogEntry:
     entry = get_entry(entry_id)
-    if not entry.is_usable:
+    if not entry.is_usable or entry.is_remote:
         raise Http404
     return entry
 

@@ -27,6 +27,7 @@ from models_app.models import (
     DownloadFile,
     HubToken,
     PromptSpeed,
+    RemoteServer,
 )
 from models_app.tuning import ModelSettings
 from tests.minerva_site.test_ui_pages import assert_nothing_inline
@@ -69,6 +70,7 @@ def rows(staff: Client) -> dict[type[Model], Model]:
         download,
         Message.objects.create(conversation=chat, role="user", text=SECRET, reasoning=SECRET),
         HubToken.objects.create(secret=SECRET),
+        RemoteServer.objects.create(name="Attic", base_url="http://10.0.0.7/v1", secret=SECRET),
         ModelSettings.objects.create(entry=entry),
         Heartbeat.objects.create(name="worker", beat_at=timezone.now()),
     ]

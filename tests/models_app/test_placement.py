@@ -40,6 +40,13 @@ def test_the_badge_says_where_a_model_is(on_gpu, of, device, badge):
     assert placement.badge(status) == badge
 
 
+def test_a_model_of_another_server_is_there_and_lacks_no_gpu():
+    status = status_of(engine="Remote server (vLLM)", device="Another server: Attic")
+
+    assert placement.badge(status) == "Another server: Attic"
+    assert why(engine=status.engine, device=status.device) == ""
+
+
 GPU = Gpu(name="NVIDIA H", kind="cuda", memory=8 * 10**9)
 
 

@@ -37,6 +37,7 @@ from inference.types import (
     Failed,
     Finished,
     ModelSpec,
+    RemoteEndpoint,
     SamplingParams,
 )
 from inference.wire import Decoder, receive_frame, send_frame
@@ -61,6 +62,7 @@ class RunnerProcess:
             )
         self._decoder: Decoder[RunnerReport] = Decoder(RunnerReport)
         self.events: dict[str, list[Event]] = {}
+        self.loaded: Loaded | None = None
         self.progress: list[float] = []
         self.heartbeats: list[Heartbeat] = []
 
@@ -80,7 +82,11 @@ class RunnerProcess:
         return report
 
     def load(self, path: Path, **settings: Any) -> Loaded | LoadFailed:
-        spec = ModelSpec(model_id=path.stem, name=path.stem, path=str(path))
+        return self.load_spec(
+            ModelSpec(model_id=path.stem, name=path.stem, path=str(path)), **settings
+        )
+
+    def load_spec(self, spec: ModelSpec, **settings: Any) -> Loaded | LoadFailed:
         self.send(LoadModel(spec, LoadSettings(**settings)))
         while not isinstance(report := self.receive(), Loaded | LoadFailed):
             pass
@@ -180,13 +186,27 @@ def alone(runner: RunnerProcess, prompts: dict[str, str], sampling: SamplingPara
     return [text_of(runner.complete(prompt, sampling)) for prompt in prompts.values()]
 
 
-@contextlib.contextmanager
-def running(path: Path, **settings: Any) -> Iterator[RunnerProcess]:
+def running(path: Path, **settings: Any) -> contextlib.AbstractContextManager[RunnerProcess]:
     """A runner that has loaded the model."""
-    runner = RunnerProcess(python_of(path))
+    spec = ModelSpec(model_id=path.stem, name=path.stem, path=str(path))
+    return running_spec(spec, **settings)
+
+
+def relaying(
+    endpoint: RemoteEndpoint, **settings: Any
+) -> contextlib.AbstractContextManager[RunnerProcess]:
+    """A runner for a model of another server."""
+    spec = ModelSpec(model_id="remote", name=endpoint.model, path="", remote=endpoint)
+    return running_spec(spec, **settings)
+
+
+@contextlib.contextmanager
+def running_spec(spec: ModelSpec, **settings: Any) -> Iterator[RunnerProcess]:
+    runner = RunnerProcess(sys.executable if spec.remote else python_of(Path(spec.path)))
     try:
-        loaded = runner.load(path, **settings)
+        loaded = runner.load_spec(spec, **settings)
         assert isinstance(loaded, Loaded), loaded
+        runner.loaded = loaded
         yield runner
     finally:
         runner.close()

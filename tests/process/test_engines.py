@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from inference.backends.capabilities import Feature
-from inference.messages import Cancel, Embed, LoadFailed, Start, Tokenize
+from inference.messages import Cancel, Embed, Start, Tokenize
 from inference.types import (
     ChatMessage,
     Delta,
@@ -27,14 +27,13 @@ from inference.types import (
     ToolCall,
 )
 from tests.process.engines import ENGINES, Engine
+from tests.process.remote_servers import end_minerva
 from tests.process.runner_process import (
     PATIENCE_SECONDS,
     RunnerProcess,
     alone,
     failed,
     finished,
-    python_of,
-    running,
     text_of,
     together,
 )
@@ -62,21 +61,29 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return found
 
 
+@pytest.fixture(autouse=True)
+def _only_what_its_server_does(engine: Engine, request: pytest.FixtureRequest) -> None:
+    if reason := engine.lacks.get(getattr(request.node, "originalname", "")):
+        pytest.skip(f"{engine}: {reason}")
+
+
 @pytest.fixture(scope="module")
-def models(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("models")
+def models(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    yield folder
+    end_minerva(folder)
 
 
 @pytest.fixture(scope="module")
 def scripted(engine: Engine, models: Path) -> Iterator[RunnerProcess]:
-    with running(engine.scripted(models / f"scripted{engine.ending}", TEXT)) as runner:
+    with engine.running(engine.scripted(models / f"scripted{engine.ending}", TEXT)) as runner:
         yield runner
 
 
 @pytest.fixture(scope="module")
 def arbitrary(engine: Engine, models: Path) -> Iterator[RunnerProcess]:
     path = engine.random(models / f"random{engine.ending}", seed=engine.seed)
-    with running(path, speculation=False) as runner:
+    with engine.running(path, speculation=False) as runner:
         yield runner
 
 
@@ -84,7 +91,7 @@ def arbitrary(engine: Engine, models: Path) -> Iterator[RunnerProcess]:
 def forgetful(engine: Engine, models: Path) -> Iterator[RunnerProcess]:
     """Its text does not depend on how attention is rounded; its context window is small."""
     path = engine.random(models / f"forgetful{engine.ending}", remembers=False)
-    with running(path, context_window=512) as runner:
+    with engine.running(path, context_window=512) as runner:
         yield runner
 
 
@@ -97,15 +104,18 @@ def test_the_text_of_the_model_arrives_exactly(scripted, sampling):
 
     assert text_of(events) == TEXT
     assert finished(events).reason is FinishReason.STOP
-    assert finished(events).usage.prompt_tokens == AROUND + 5
+    usage = finished(events).usage
+    assert usage.prompt_tokens == (AROUND + 5 if usage.is_exact else 0)
 
 
 @pytest.mark.parametrize("stop", ["two", "one two th", "👩‍👧", "世", "```\n\n* the"])
-def test_a_completion_ends_before_a_stop_sequence_inside_or_across_tokens(scripted, stop):
+def test_a_completion_ends_before_a_stop_sequence_inside_or_across_tokens(engine, scripted, stop):
     events = scripted.complete("Hello", SamplingParams(stop=("never said", stop)))
 
     assert text_of(events) == TEXT[: TEXT.index(stop)]
-    assert finished(events).stop == stop
+    assert finished(events).reason is FinishReason.STOP
+    if engine.serving is None:  # most servers do not tell which it was
+        assert finished(events).stop == stop
 
 
 def test_the_text_is_whole_when_a_stop_sequence_only_begins(scripted):
@@ -116,7 +126,7 @@ def test_the_text_is_whole_when_a_stop_sequence_only_begins(scripted):
 
 def test_thinking_and_tool_calls_are_told_apart_from_the_answer(engine, models):
     said = '<think>Owls.</think>Look:\n<tool_call>\n{"name": "find", "arguments": {"of": "owls"}}\n</tool_call>'
-    with running(engine.scripted(models / f"tools{engine.ending}", said)) as runner:
+    with engine.running(engine.scripted(models / f"tools{engine.ending}", said)) as runner:
         runner.send(Start("one", user("Hi"), SamplingParams(), tools=(Tool("find"),)))
         runner.read_to_end("one")
 
@@ -129,14 +139,15 @@ def test_thinking_and_tool_calls_are_told_apart_from_the_answer(engine, models):
     assert finished(events).reason is FinishReason.TOOL_CALLS
 
 
-def test_how_likely_tokens_were_is_told(arbitrary):
+def test_how_likely_tokens_were_is_told(engine, arbitrary):
     events = arbitrary.complete("Hi", SamplingParams(logprobs=5, max_tokens=8, seed=1))
 
     tokens = [one for event in events if isinstance(event, Delta) for one in event.tokens]
     assert len(tokens) > 0
     for token in tokens:
         likeliest = [one.logprob for one in token.top]
-        assert len(likeliest) == 5
+        # A server may tell two tokens with the same text as one.
+        assert len(likeliest) == 5 or (engine.serving and 0 < len(likeliest) < 5)
         assert likeliest == sorted(likeliest, reverse=True)
         assert sum(map(math.exp, likeliest)) <= 1.0001
         assert token.chosen.logprob <= likeliest[0]
@@ -199,7 +210,7 @@ def test_a_prompt_is_cancelled_while_it_is_computed(engine, models):
     path = engine.random(
         models / f"slow{engine.ending}", layers=4, width=256, context_length=16_384
     )
-    with running(path, context_window=16_384, batch_tokens=128) as runner:
+    with engine.running(path, context_window=16_384, batch_tokens=128) as runner:
         runner.start("long", "x" * 16_000)
         runner.read_until(lambda: runner.has("long", Prefill))
 
@@ -269,7 +280,9 @@ def test_a_completion_ends_where_the_context_window_does(forgetful):
         SamplingParams(logit_bias=((1, float("inf")),)),
     ],
 )
-def test_a_bad_request_is_refused_and_the_next_one_is_answered(scripted, sampling):
+def test_a_bad_request_is_refused_and_the_next_one_is_answered(engine, scripted, sampling):
+    if engine.serving and any(token >= 0 for token, bias in sampling.logit_bias if bias == 1.0):
+        pytest.skip("only the server knows its tokens")
     assert failed(scripted.complete("Hi", sampling)).error.code == "invalid_request"
     assert text_of(scripted.complete("Hello")) == TEXT
 
@@ -312,7 +325,7 @@ def test_all_samplers_together_give_the_text_of_a_model_that_knows_what_to_say(s
 def test_what_an_engine_does_not_do_is_refused_in_words(engine, scripted, feature, sampling):
     events = scripted.complete("Hi", sampling)
 
-    if feature in engine.capabilities.features:
+    if engine.can(feature):
         assert text_of(events) == TEXT
     else:
         assert "GGUF" in failed(events).error.message
@@ -323,19 +336,19 @@ def test_embeddings_are_made_or_refused(engine, arbitrary):
     arbitrary.send(Embed("vectors", ("owls",)))
     arbitrary.read_to_end("vectors")
 
-    if Feature.EMBEDDINGS in engine.capabilities.features:
+    if engine.can(Feature.EMBEDDINGS):
         assert any(isinstance(event, Embedding) for event in arbitrary.of("vectors"))
     else:
         (end,) = arbitrary.of("vectors")
         assert isinstance(end, Failed)
-        assert "GGUF" in end.error.message
+        assert engine.serving or "GGUF" in end.error.message
 
 
 def test_a_hostile_template_fails_its_requests_and_nothing_else(engine, models):
     template = "{% if messages[0].content == 'bomb' %}{{ 'a' * 10**9 }}{% endif %}\n{{ 1 }}"
     path = engine.scripted(models / f"hostile{engine.ending}", "Yes.", chat_template=template)
 
-    with running(path) as runner:
+    with engine.running(path) as runner:
         assert failed(runner.complete("bomb")).error.code == "chat_template_failed"
         assert text_of(runner.complete("Hello")) == "Yes."
 
@@ -343,24 +356,18 @@ def test_a_hostile_template_fails_its_requests_and_nothing_else(engine, models):
 # -- a process ------------------------------------------------------------------------------------
 
 
-def test_loading_tells_how_far_it_is_what_computes_and_where(engine, models):
-    path = engine.random(models / f"told{engine.ending}")
-    runner = RunnerProcess(python_of(path))
-    try:
-        loaded = runner.load(path, gpu_layers=0)
-    finally:
-        runner.close()
+def test_loading_tells_how_far_it_is_what_computes_and_where(engine, scripted):
+    loaded = scripted.loaded
 
-    assert not isinstance(loaded, LoadFailed)
     assert loaded.engine.startswith(engine.capabilities.name)
     assert loaded.device.split(":")[0] in engine.capabilities.devices
-    assert runner.progress == sorted(runner.progress)
-    assert runner.progress[-1] == 1.0
+    assert scripted.progress == sorted(scripted.progress)
+    assert scripted.progress[-1] == 1.0
 
 
 def test_the_process_and_its_child_are_gone_when_the_service_hangs_up(engine, models):
     path = engine.random(models / f"left{engine.ending}")
-    with running(path) as runner:
+    with engine.running(path) as runner:
         runner.start("one", "Hello")
         runner.read_until(lambda: runner.has("one", Delta))
         children = [psutil.Process(child) for child in runner.children()]

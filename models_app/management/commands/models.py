@@ -67,8 +67,7 @@ class Command(BaseCommand):
         rows = [("NAME", "STATE", "SIZE", "PARAMETERS", "QUANTISATION", "FILE")]
         for entry in CatalogEntry.objects.present():
             state = loading.status_of(entry, service).label
-            numbers = (size(entry.size), parameters(entry.num_parameters), entry.quantization)
-            rows.append((entry.name, state, *numbers, entry.file_name))
+            rows.append((entry.name, state, *_place(entry)))
         widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -112,6 +111,8 @@ class Command(BaseCommand):
     def _measure(self, entry: CatalogEntry) -> None:
         if not entry.is_usable:
             raise CommandError(entry.problem or "The file of this model is no longer there.")
+        if entry.is_remote:
+            raise CommandError(f"{entry.name} is computed on {entry.server}. Measure it there.")
         benchmark = benchmarks.request(entry)
         try:
             for now in measuring.follow(benchmark):
@@ -137,6 +138,14 @@ class Command(BaseCommand):
         if self.stdout.isatty():
             self.stdout.write(f"\r{line:<78}", ending="")
             self.stdout.flush()
+
+
+def _place(entry: CatalogEntry) -> tuple[str, str, str, str]:
+    """Its columns from SIZE on: what only a file has is left out for a model of another server."""
+    if entry.server:
+        return ("-", "-", "-", f"on {entry.server.name}")
+    numbers = (size(entry.size), parameters(entry.num_parameters))
+    return (*numbers, entry.quantization, entry.file_name)
 
 
 def _is_in_memory(entry: CatalogEntry) -> bool:

@@ -10,6 +10,7 @@ from inference.backends.capabilities import Feature, table
 from inference.backends.llama_cpp import LlamaCppBackend
 from inference.backends.mlx_lm import MLXBackend
 from inference.errors import InvalidRequest
+from inference.remote.capabilities import REMOTE
 from inference.types import OutputFormat, SamplingParams
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "engines.md"
@@ -17,7 +18,7 @@ BACKENDS = (LlamaCppBackend.capabilities, MLXBackend.capabilities)
 
 
 def test_the_table_in_the_docs_is_that_of_the_code():
-    assert f"\n\n{table(BACKENDS)}\n" in PAGE.read_text(encoding="utf-8")
+    assert f"\n\n{table([*BACKENDS, REMOTE])}\n" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('models_app', '0013_groups'),
+        ('models_app', '0014_fallback'),
     ]
 
     operations = [
