@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from inference.backends.capabilities import Capabilities, Feature
 from inference.backends.capabilities import rows as rows
+from inference.remote.capabilities import REMOTE
 
 LLAMA_CPP = Capabilities(
     name="llama.cpp",
@@ -30,8 +31,10 @@ MLX = Capabilities(
             Feature.LOGPROBS,
             Feature.PROMPT_CACHE,
             Feature.TOKENS,
+            Feature.STRUCTURED_OUTPUT,
+            Feature.EMBEDDINGS,
         }
     ),
     missing="" if find_spec("mlx_lm") else "run “make mlx” in Minerva's folder",
 )
-ENGINES = (LLAMA_CPP, MLX)
+ENGINES = (LLAMA_CPP, MLX, REMOTE)

@@ -32,6 +32,8 @@ class Vocabulary:
         """Raises ModelFileInvalid."""
         self.size = size
         self._tokenizer = _tokenizer(folder / TOKENIZER)
+        self._literal = _tokenizer(folder / TOKENIZER)
+        self._literal.encode_special_tokens = True
         said = json.loads(self._tokenizer.to_str())
         added = self._tokenizer.get_added_tokens_decoder()
         self._control = frozenset(token for token, one in added.items() if one.special)
@@ -66,7 +68,21 @@ class Vocabulary:
         return text.replace(SPACE, " ").encode()
 
     def is_end(self, token: int) -> bool:
-        return token in self._ends
+        """Also `end`, which the model itself never says."""
+        return token in self._ends or token == self.end
+
+    @property
+    def end(self) -> int:
+        """No token of the model: what comes after a completion that can only end."""
+        return self.size
+
+    @property
+    def ends(self) -> frozenset[int]:
+        return self._ends
+
+    @property
+    def control(self) -> frozenset[int]:
+        return self._control
 
     @property
     def first(self) -> int:
@@ -75,8 +91,9 @@ class Vocabulary:
 
     def _encoded(self, text: str, *, is_whole: bool) -> array[int]:
         """Raises InferenceError. A number that the model has no row for would be read out of bounds."""
+        tokenizer = self._literal if is_whole else self._tokenizer
         tokens = _guarded(
-            lambda: self._tokenizer.encode(text, add_special_tokens=is_whole).ids,
+            lambda: tokenizer.encode(text, add_special_tokens=is_whole).ids,
             InferenceError("This model's tokenizer cannot read this text. Change it."),
         )
         if max(tokens, default=0) >= self.size:

@@ -7,18 +7,15 @@ from pathlib import Path
 import pytest
 
 from inference.backends.capabilities import Feature, table
-from inference.backends.llama_cpp import LlamaCppBackend
-from inference.backends.mlx_lm import MLXBackend
+from inference.engines import ENGINES, LLAMA_CPP, MLX
 from inference.errors import InvalidRequest
-from inference.remote.capabilities import REMOTE
 from inference.types import OutputFormat, SamplingParams
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "engines.md"
-BACKENDS = (LlamaCppBackend.capabilities, MLXBackend.capabilities)
 
 
 def test_the_table_in_the_docs_is_that_of_the_code():
-    assert f"\n\n{table([*BACKENDS, REMOTE])}\n" in PAGE.read_text(encoding="utf-8")
+    assert f"\n\n{table(ENGINES)}\n" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -30,7 +27,7 @@ def test_the_table_in_the_docs_is_that_of_the_code():
     ],
 )
 def test_a_request_is_checked_against_the_table(feature, sampling):
-    for one in BACKENDS:
+    for one in (LLAMA_CPP, MLX):
         one.check(SamplingParams())
         if feature in one.features:
             one.check(sampling)
