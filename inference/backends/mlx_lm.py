@@ -31,6 +31,7 @@ class MLXBackend:
                 Feature.LOGPROBS,
                 Feature.PROMPT_CACHE,
                 Feature.TOKENS,
+                Feature.STRUCTURED_OUTPUT,
             }
         ),
         missing="" if find_spec("mlx_lm") else MISSING,

@@ -224,10 +224,14 @@ class Engine:
             sequence = chunk.sequence
             if sequence.completion_tokens == 0:
                 self._emit(sequence.sequence_id, Prefill(chunk.end, sequence.prompt_tokens))
-            if chunk.completes:
-                self._take_tokens(chunk, index)
-            else:
+            if not chunk.completes:
                 self.scheduler.computed(chunk)
+                continue
+            try:
+                self._take_tokens(chunk, index)
+            except InferenceError as error:  # what it is held to has become too much
+                self.scheduler.roll_back(chunk)
+                self._fail(sequence, error)
 
     def _take_tokens(self, chunk: Chunk, index: int) -> None:
         """The next token; and the one after it, as long as the draft had guessed right."""

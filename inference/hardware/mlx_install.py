@@ -15,7 +15,10 @@ DEFAULT_PYTHON = Path(__file__).resolve().parents[2] / ".venv-mlx" / "bin" / "py
 # Its internals change from one to the next; others were not tried.
 VERSIONS = "0.32."
 WAY_OUT = "Run “make mlx” in Minerva's folder, or look for a GGUF of this model."
-QUESTION = "from importlib.metadata import version; print(version('mlx-lm'), version('msgspec'))"
+QUESTION = (
+    "from importlib.metadata import version; "
+    "print(version('mlx-lm'), version('msgspec'), version('llguidance'))"
+)
 
 
 def mlx_version(python: Path) -> str:

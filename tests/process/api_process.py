@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tests.made_encoder import write_encoder
+from tests.made_folders import write_random_folder
 from tests.made_models import write_random_model, write_scripted_model
 from tests.process.web_process import ROOT, WebProcess
 
@@ -49,7 +50,10 @@ class ApiProcess:
         self.url = f"http://127.0.0.1:{self.web.port}"
 
     def add_model(self, name: str, script: Any) -> Path:
-        """`script`: a text, options of a scripted model with its text, of a random one, or "embeds"."""
+        """`script`: a text, options of a scripted model with its text, of a random one, "embeds", or
+        "folder" for a random one of MLX."""
+        if script == "folder":
+            return write_random_folder(self.models_dir / name)
         path = self.models_dir / f"{name}.gguf"
         if script == "embeds":
             return write_encoder(path)

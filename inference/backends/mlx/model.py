@@ -19,9 +19,10 @@ import numpy as np
 from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.backends.candidates import Logits, logprobs_of
 from inference.backends.mlx.caches import Layers, SlotCaches, evaluate, first_of, num_bytes
+from inference.backends.mlx.form import Forms
 from inference.backends.mlx.sampler import MLXSampler
 from inference.backends.mlx.vocabulary import Vocabulary
-from inference.errors import InferenceError, InvalidRequest
+from inference.errors import InferenceError
 from inference.types import OutputFormat, SamplingParams
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class MLXModel:
     ) -> None:
         self._forward = forward
         self._vocabulary = vocabulary
+        self._forms = Forms(vocabulary)
         self._caches = SlotCaches(make_cache)
         self._logits: dict[int, Logits] = {}
         self._interrupted = threading.Event()
@@ -93,13 +95,13 @@ class MLXModel:
         return self._vocabulary.is_end(token)
 
     def make_grammar(self, wanted: OutputFormat) -> str:
-        raise InvalidRequest("MLX cannot hold a model to a form.", field="output")
+        return self._forms.grammar_of(wanted)
 
     def make_embedding_model(self) -> EmbeddingModel:
         raise InferenceError("MLX makes no embeddings.")
 
     def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> MLXSampler:
-        return MLXSampler(sampling)
+        return MLXSampler(sampling, self._forms.begun(grammar) if grammar else None)
 
     # -- computing ------------------------------------------------------------------------------
 

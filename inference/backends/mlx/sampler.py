@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.backends.candidates import Logits, largest
+from inference.backends.mlx.form import Form
 from inference.types import SamplingParams
 
 Floats = npt.NDArray[np.float64]
@@ -20,10 +21,15 @@ Ids = npt.NDArray[np.int32]
 
 
 class MLXSampler:
-    """Made for one sequence, so its randomness is the same alone or batched."""
+    """Made for one sequence, so its randomness is the same alone or batched.
 
-    def __init__(self, params: SamplingParams) -> None:
+    What a form allows costs a look at every token. So one is chosen first; only if the form forbids it is
+    another one chosen among all that it allows.
+    """
+
+    def __init__(self, params: SamplingParams, form: Form | None = None) -> None:
         self._params = params
+        self._form = form
         seed = int.from_bytes(os.urandom(8), "big") if params.seed is None else params.seed
         self._random = np.random.default_rng(seed)
         self._biases = dict(params.logit_bias)
@@ -32,8 +38,16 @@ class MLXSampler:
         self._recent: deque[int] = deque(maxlen=params.repeat_last_n if self._penalises else 0)
 
     def choose(self, logits: Logits) -> int:
-        """The next token. `logits`: one for each token of the vocabulary; they are not changed."""
+        """The next token. `logits`: one for each token of the vocabulary; they are not changed. Raises
+        InferenceError for a form that became too much."""
         token = self._chosen(logits)
+        if self._form is not None:
+            if not self._form.allows(token):
+                allowed = self._form.allowed()
+                if not len(allowed):
+                    return self._form.end
+                token = self._chosen_of(allowed, logits)
+            self._form.take(token)
         self._recent.append(token)
         return token
 
@@ -44,9 +58,12 @@ class MLXSampler:
         is_greedy = self._params.temperature <= 0
         if is_greedy and not self._biases and not self._penalises:
             return int(logits.argmax())
-        ids = self._candidates(logits, top_k=1 if is_greedy else self._params.top_k)
+        top_k = 1 if is_greedy else self._params.top_k
+        return self._chosen_of(self._candidates(logits, top_k=top_k), logits)
+
+    def _chosen_of(self, ids: Ids, logits: Logits) -> int:
         values = self._changed(ids, logits[ids].astype(np.float64))
-        if is_greedy:
+        if self._params.temperature <= 0:
             return int(ids[values.argmax()])
         return self._drawn(ids, values)
 
@@ -59,10 +76,11 @@ class MLXSampler:
 
     def _changed(self, ids: Ids, values: Floats) -> Floats:
         params, place = self._params, {int(token): at for at, token in enumerate(ids)}
-        for token, bias in self._biases.items():
-            values[place[token]] += bias
+        for token in self._biases.keys() & place.keys():
+            values[place[token]] += self._biases[token]
         for token, count in Counter(self._recent).items():
-            at = place[token]
+            if (at := place.get(token)) is None:
+                continue  # forbidden now
             value = values[at]
             value = value * params.repeat_penalty if value <= 0 else value / params.repeat_penalty
             values[at] = value - count * params.frequency_penalty - params.presence_penalty

@@ -66,7 +66,21 @@ class Vocabulary:
         return text.replace(SPACE, " ").encode()
 
     def is_end(self, token: int) -> bool:
-        return token in self._ends
+        """Also `end`, which the model itself never says."""
+        return token in self._ends or token == self.end
+
+    @property
+    def end(self) -> int:
+        """No token of the model: what comes after a completion that can only end."""
+        return self.size
+
+    @property
+    def ends(self) -> frozenset[int]:
+        return self._ends
+
+    @property
+    def control(self) -> frozenset[int]:
+        return self._control
 
     @property
     def first(self) -> int:
