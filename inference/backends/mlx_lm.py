@@ -32,6 +32,7 @@ class MLXBackend:
                 Feature.PROMPT_CACHE,
                 Feature.TOKENS,
                 Feature.STRUCTURED_OUTPUT,
+                Feature.EMBEDDINGS,
             }
         ),
         missing="" if find_spec("mlx_lm") else MISSING,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from guide import topics
 from guide.huggingface import write_huggingface
 
 from inference.causes import Cause
 from inference.hardware.mlx_install import DEFAULT_PYTHON
-from inference.messages import LoadFailed
+from inference.messages import Embed, LoadFailed
 from inference.types import (
     ChatMessage,
+    Embedding,
     Failed,
     Finished,
     ModelState,
+    Pooling,
     SamplingParams,
 )
 from tests.conftest import GUIDE_FILE
@@ -31,6 +35,11 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 GREEDY = SamplingParams(temperature=0.0, max_tokens=256)
 QUESTIONS = ("What is GGUF?", "WHAT IS GGUF?", "what are tokens", "What is the capital of France?")
 # The pattern is no program that can be read: the tokenizer's Rust code panics.
+POOLING_NAMES: dict[Pooling, str] = {
+    "last": "pooling_mode_lasttoken",
+    "cls": "pooling_mode_cls_token",
+}
+TEXTS = ("What is GGUF?", "Owls fly at night. " * 60, "<|im_end|>", "x")
 PANIC = {"type": "Precompiled", "precompiled_charsmap": "AAAA"}
 
 
@@ -64,6 +73,33 @@ def test_the_built_in_guide_answers_the_same_through_both_engines(guide_folder):
     gguf = topics.load().by_name["what-is-gguf"]
     assert answers[0] == answers[1]
     assert (answers[1][0], answers[1][-1]) == (gguf.answer, gguf.more)
+
+
+@needs_mlx
+@pytest.mark.parametrize("pooling", [None, "last", "cls"])
+def test_vectors_are_those_that_llama_cpp_makes_of_the_same_weights(
+    guide_folder: Path, tmp_path: Path, pooling: Pooling | None
+):
+    folder = tmp_path / "pooled"
+    shutil.copytree(guide_folder, folder)
+    if pooling:
+        (folder / "1_Pooling").mkdir()
+        said = {POOLING_NAMES[pooling]: True, "pooling_mode_mean_tokens": False}
+        (folder / "1_Pooling" / "config.json").write_text(json.dumps(said))
+    vectors = []
+    asked: Pooling | None
+    for path, asked in ((GUIDE_FILE, pooling or "mean"), (folder, None)):
+        with running(path, speculation=False) as runner:
+            runner.send(Embed("vectors", TEXTS, asked))
+            runner.read_to_end("vectors")
+            found = [one for one in runner.of("vectors") if isinstance(one, Embedding)]
+        vectors.append([np.frombuffer(one.vector, "<f4") for one in found])
+
+    assert len(vectors[0]) == len(vectors[1]) == len(TEXTS)
+    # llama.cpp rounds what it multiplies weights of 16 bits with to 16 bits, too.
+    likeness = [float(one @ other) for one, other in zip(*vectors, strict=True)]
+    assert min(likeness) > 1 - 2e-3
+    assert float(vectors[0][0] @ vectors[1][-1]) < 0.5
 
 
 @needs_mlx

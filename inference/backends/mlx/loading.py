@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from array import array
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from inference.mlx_folder import MLXHeader, read_folder
 from inference.types import ModelSpec
 
 if TYPE_CHECKING:
+    from inference.backends.mlx.caches import Layers
     from inference.backends.mlx.model import MLXModel
 
 logger = logging.getLogger(__name__)
@@ -85,18 +87,35 @@ def _model(
     import mlx.core as mx
     from mlx_lm.models.cache import make_prompt_cache
 
+    from inference.backends.mlx.embedding import WINDOW, MLXEmbedding, hidden_of, pooling_of
     from inference.backends.mlx.model import MLXModel
     from inference.backends.mlx.vocabulary import Vocabulary
 
+    window = _context_window(header, spec, settings)
     mx.set_cache_limit(KEPT_BYTES)
     loader.maybe_set_recommended_wired_limit()
     size = int(weights(mx.array([[0]])).shape[-1])
+
+    def make_cache() -> Layers:
+        return list(make_prompt_cache(weights))
+
+    def make_embedding(interrupted: threading.Event) -> MLXEmbedding:
+        return MLXEmbedding(
+            hidden_of(weights, width=header.embedding_length),
+            make_cache,
+            window=min(window, WINDOW),
+            token_budget=settings.batch_tokens,
+            pooling=pooling_of(Path(spec.path)),
+            interrupted=interrupted,
+        )
+
     return MLXModel(
         lambda tokens, caches: weights(tokens, cache=caches),
-        lambda: list(make_prompt_cache(weights)),
+        make_cache,
         Vocabulary(Path(spec.path), size=size),
+        make_embedding,
         chat_template=header.chat_template,
-        context_window=_context_window(header, spec, settings),
+        context_window=window,
         max_sequences=settings.max_sequences,
         num_slots=SLOTS_A_SEQUENCE * settings.max_sequences,
         token_budget=settings.batch_tokens,

@@ -19,10 +19,10 @@ import numpy as np
 from inference.backends.base import BatchEntry, DecodeResult, SavedState
 from inference.backends.candidates import Logits, logprobs_of
 from inference.backends.mlx.caches import Layers, SlotCaches, evaluate, first_of, num_bytes
+from inference.backends.mlx.embedding import WINDOW
 from inference.backends.mlx.form import Forms
 from inference.backends.mlx.sampler import MLXSampler
 from inference.backends.mlx.vocabulary import Vocabulary
-from inference.errors import InferenceError
 from inference.types import OutputFormat, SamplingParams
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ ONE_PASS = 16
 
 class MLXModel:
     """`forward`: the model itself, from tokens and caches to logits; `make_cache`: caches of an empty
-    sequence."""
+    sequence; `make_embedding`: its hidden states, which end early on an event."""
 
     generates = True
-    embedding_window = 0
 
     def __init__(
         self,
         forward: Callable[[mx.array, Layers], mx.array],
         make_cache: Callable[[], Layers],
         vocabulary: Vocabulary,
+        make_embedding: Callable[[threading.Event], EmbeddingModel],
         *,
         chat_template: str,
         context_window: int,
@@ -62,7 +62,9 @@ class MLXModel:
         self._caches = SlotCaches(make_cache)
         self._logits: dict[int, Logits] = {}
         self._interrupted = threading.Event()
+        self._make_embedding = make_embedding
         self.context_window = self.num_cells = context_window
+        self.embedding_window = min(context_window, WINDOW)
         self.max_sequences = self.num_outputs = max_sequences
         self.num_slots = num_slots
         self.token_budget = token_budget
@@ -98,7 +100,7 @@ class MLXModel:
         return self._forms.grammar_of(wanted)
 
     def make_embedding_model(self) -> EmbeddingModel:
-        raise InferenceError("MLX makes no embeddings.")
+        return self._make_embedding(self._interrupted)
 
     def make_sampler(self, sampling: SamplingParams, *, grammar: str = "") -> MLXSampler:
         return MLXSampler(sampling, self._forms.begun(grammar) if grammar else None)

@@ -32,6 +32,8 @@ class Vocabulary:
         """Raises ModelFileInvalid."""
         self.size = size
         self._tokenizer = _tokenizer(folder / TOKENIZER)
+        self._literal = _tokenizer(folder / TOKENIZER)
+        self._literal.encode_special_tokens = True
         said = json.loads(self._tokenizer.to_str())
         added = self._tokenizer.get_added_tokens_decoder()
         self._control = frozenset(token for token, one in added.items() if one.special)
@@ -89,8 +91,9 @@ class Vocabulary:
 
     def _encoded(self, text: str, *, is_whole: bool) -> array[int]:
         """Raises InferenceError. A number that the model has no row for would be read out of bounds."""
+        tokenizer = self._literal if is_whole else self._tokenizer
         tokens = _guarded(
-            lambda: self._tokenizer.encode(text, add_special_tokens=is_whole).ids,
+            lambda: tokenizer.encode(text, add_special_tokens=is_whole).ids,
             InferenceError("This model's tokenizer cannot read this text. Change it."),
         )
         if max(tokens, default=0) >= self.size:
