@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from django.conf import settings
@@ -19,7 +19,8 @@ from inference.gguf_header import GGUFHeader
 from inference.gguf_metadata import one_line
 from inference.gguf_model import PART_NAME, chats
 from inference.hardware.mlx_install import WAY_OUT, mlx_problem
-from inference.model_files import ModelFormat, ModelHeader, format_of, read_any
+from inference.headers import read_headers
+from inference.model_files import ModelFormat, ModelHeader, format_of
 from models_app import folders, guide
 from models_app.file_sampling import suggested
 from models_app.model_files import FoundModel, ModelFolder, find_models, folder_of
@@ -40,10 +41,13 @@ def scan(*, reread: bool = False) -> None:
     entries = list(CatalogEntry.objects.here())
     guide.follow_moved_checkout(entries)
     known = {entry.path: entry for entry in entries}
+    changed = []
     for found in _all_models():
         entry = known.pop(_stored(found.path), None)
         if reread or entry is None or entry.is_missing or _is_changed(entry, found):
-            _record(found)
+            changed.append(found)
+    for found, facts in _all_facts(changed):
+        _record(found, facts)
     _mark_missing(known.values())
     _choose_first_default()
 
@@ -148,8 +152,7 @@ def _has_other_engine(entry: CatalogEntry) -> bool:
     return is_of_engine and entry.problem != _missing_engine(Path(entry.path))
 
 
-def _record(found: FoundModel) -> None:
-    facts = _facts(found)
+def _record(found: FoundModel, facts: dict[str, object]) -> None:
     entry, _ = CatalogEntry.objects.update_or_create(
         path=_stored(found.path),
         defaults={
@@ -166,17 +169,26 @@ def _record(found: FoundModel) -> None:
     logger.info("model found entry=%s problem=%r", entry.pk, entry.problem)
 
 
-def _facts(found: FoundModel) -> dict[str, object]:
-    if _stored(found.path) != str(found.path):
-        return _broken(found.path, "This file's name is not valid UTF-8. Rename it.")
-    try:
-        return _usable(found.path, read_any(found.path))
-    except ModelFileInvalid as error:
-        reason = error.facts.get("reason")
-        return _broken(found.path, _sentence(error, found.path)) | {
-            "is_incomplete": reason in ("truncated", "gone"),
-            "is_projector": reason == "projector",
-        }
+def _all_facts(changed: Iterable[FoundModel]) -> Iterator[tuple[FoundModel, dict[str, object]]]:
+    readable = []
+    for found in changed:
+        if _stored(found.path) == str(found.path):
+            readable.append(found)
+        else:
+            yield found, _broken(found.path, "This file's name is not valid UTF-8. Rename it.")
+    read = read_headers([found.path for found in readable])
+    for found, header in zip(readable, read, strict=True):
+        yield found, _facts(found.path, header)
+
+
+def _facts(path: Path, read: ModelHeader | ModelFileInvalid) -> dict[str, object]:
+    if not isinstance(read, ModelFileInvalid):
+        return _usable(path, read)
+    reason = read.facts.get("reason")
+    return _broken(path, _sentence(read, path)) | {
+        "is_incomplete": reason in ("truncated", "gone"),
+        "is_projector": reason == "projector",
+    }
 
 
 def _usable(path: Path, header: ModelHeader) -> dict[str, object]:

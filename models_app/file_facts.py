@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference.errors import ModelFileInvalid
-from inference.model_files import ModelHeader, read_any
+from inference.headers import known_header
+from inference.model_files import ModelHeader
 from models_app.hub.answers import REASONING, TOOLS
 from models_app.hub.repository import Capability
 from models_app.models import CatalogEntry
@@ -25,7 +26,7 @@ def facts_of(entry: CatalogEntry) -> FileFacts | None:
     if entry.is_remote:
         return None
     try:
-        header = read_any(Path(entry.path))
+        header = known_header(Path(entry.path))
     except ModelFileInvalid:
         return None
     return FileFacts(header, _capabilities(entry, header.chat_template))

@@ -18,10 +18,10 @@ from django.conf import settings
 from inference.gguf_header import GGUFHeader
 from inference.hardware.llama_build import LlamaUnusable, probe_llama_build
 from inference.hardware.machine import this_machine
+from inference.headers import known_header
 from inference.memory_estimate import BYTES_A_VALUE, MemoryEstimate, estimate
 from inference.memory_record import Loading, MemoryRecord, Taken
 from inference.mlx_folder import MLXHeader
-from inference.model_files import read_any
 from inference.types import KVCacheType
 
 GIB = 1024**3
@@ -141,7 +141,7 @@ def fit_of_file(
     loading = Loading(
         context_window=context, kv_cache_type=kv_cache_type, batch_tokens=batch_tokens
     )
-    found = estimate(read_any(Path(path)), **msgspec.structs.asdict(loading))
+    found = estimate(known_header(Path(path)), **msgspec.structs.asdict(loading))
     taken = MemoryRecord(settings.CONFIGURATION.memory_record).find(path, loading)
     if taken is not None:
         found = replace(found, correction=taken.difference)

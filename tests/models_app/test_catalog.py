@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from inference.gguf_header import GGUFHeader, read_header
-from inference.gguf_model import read_model
+from inference import headers
+from inference.gguf_header import read_header
 from models_app import catalog
 from models_app.model_files import MAX_DEPTH, find_models
 from models_app.models import CatalogEntry
@@ -321,7 +322,7 @@ def test_a_scan_that_finds_nothing_new_writes_nothing_and_reads_no_file(folder, 
     catalog.scan()
     (folder / "gone.gguf").unlink()
     catalog.scan()
-    monkeypatch.setattr(catalog, "read_any", None)
+    monkeypatch.setattr(headers, "MODULE", "no.such.module")
 
     assert writes_of_scan() == []
 
@@ -332,11 +333,11 @@ def test_only_what_changed_is_read_again(folder, write, monkeypatch):
     catalog.scan()
     read: list[str] = []
 
-    def read_and_note(path: Path) -> GGUFHeader:
-        read.append(path.name)
-        return read_model(path)
+    def read_and_note(paths: Sequence[Path]) -> Iterator[headers.Result]:
+        read.extend(path.name for path in paths)
+        return headers.read_headers(paths)
 
-    monkeypatch.setattr(catalog, "read_any", read_and_note)
+    monkeypatch.setattr(catalog, "read_headers", read_and_note)
     write("changed.gguf", name="Another name")
 
     catalog.scan()
@@ -470,3 +471,21 @@ def test_another_model_stands_in_while_the_default_is_gone(folder, write):
     catalog.scan()
 
     assert catalog.default_entry() == CatalogEntry.objects.get(name="b")
+
+
+@pytest.mark.parametrize("fault", ["loops", "grows", "dies"])
+def test_a_header_that_is_too_much_for_its_reader_is_listed_with_the_reason(
+    folder, monkeypatch, fault
+):
+    monkeypatch.setattr(headers, "MODULE", "tests.inference.faulty_header_process")
+    write_scripted_model(folder / "good.gguf", "Hi.", name="Good")
+    write_scripted_model(folder / f"{fault}.gguf", "Hi.", name="Bad")
+
+    catalog.scan()
+
+    good, bad = (
+        CatalogEntry.objects.get(path__endswith=f"{name}.gguf") for name in ("good", fault)
+    )
+    assert good.problem == ""
+    assert "could not be read within the limits" in bad.problem
+    assert writes_of_scan() == []
