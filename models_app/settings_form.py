@@ -39,7 +39,7 @@ LABELS = {
     "is_preloaded": "Load at start",
     "is_api_default": "Default for programs",
     "aliases": "Other names",
-    "fallback": "If it cannot answer",
+    "fallback": "If it can't answer",
 }
 HELP = {
     "context_window": "Never above what the model was trained with. More takes more memory.",

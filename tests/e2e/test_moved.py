@@ -16,7 +16,7 @@ def test_another_model_answers_and_the_pages_say_why(own_product, signed_in):
     row = page.locator("[data-entry]", has_text="hollow.gguf")
     row.get_by_role("link", name="Settings of").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("If it cannot answer").select_option("plain")
+    dialog.get_by_label("If it can't answer").select_option("plain")
     dialog.get_by_role("button", name="Save", exact=True).click()
     expect(dialog).to_be_hidden()
 
