@@ -48,7 +48,7 @@ class HtmxHttpRequest(HttpRequest):
 
 @require_GET
 async def home(request: HtmxHttpRequest) -> HttpResponse:
-    context = await _new_chat(await _user(request)) | {"models_folder": catalog.model_folders()[0]}
+    context = await _new_chat(await _user(request)) | {"models_folder": catalog.own_folder()}
     return await _render(request, "chat/home.html", context)
 
 

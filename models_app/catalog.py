@@ -81,6 +81,11 @@ def set_default(entry: CatalogEntry) -> None:
         CatalogEntry.objects.filter(pk=entry.pk).update(is_default=True)
 
 
+def own_folder() -> ModelFolder:
+    """The place to put a new model. Without a look into the database."""
+    return folder_of(settings.MODEL_DIRS[0])
+
+
 def model_folders() -> list[ModelFolder]:
     """Where models are looked for. The first is ours: the place to put a new one."""
     return [folder_of(path) for path in folders.model_dirs()]
