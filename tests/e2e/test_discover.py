@@ -106,6 +106,7 @@ def test_licences_and_tools_are_filtered_by(product_with_hub, signed_in):
     page.get_by_label("What it can").select_option(label="Whatever it can")
     expect(page.get_by_role("link", name="Vast")).to_be_visible()
     page.get_by_label("Format").select_option(label="MLX")
+    expect(found(page)).to_have_text([FAST])
     page.get_by_label("Licence").select_option(label="Apache, MIT and the like")
     expect(found(page)).to_have_text([FAST])
     page.reload()
