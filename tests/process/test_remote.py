@@ -8,9 +8,11 @@ import pytest
 
 from inference.types import (
     ChatMessage,
+    Event,
     GenerationRequest,
     ModelSpec,
     ModelState,
+    ModelStatus,
     RemoteEndpoint,
     SamplingParams,
 )
@@ -51,7 +53,9 @@ async def test_a_server_killed_in_mid_answer_is_told_with_the_text_kept(server, 
     assert failed([again]).error.message.startswith("The server “Lab” cannot be reached")
 
 
-async def complete(service, endpoint, name="whole", *, last=0):
+async def complete(
+    service: ServiceProcess, endpoint: RemoteEndpoint, name: str = "whole", *, last: int = 0
+) -> list[Event]:
     await start(service, endpoint, name)
     return (await service.read(name))[-last:]
 
@@ -67,7 +71,7 @@ async def start(service: ServiceProcess, endpoint: RemoteEndpoint, name: str) ->
     )
 
 
-async def failed_status(service: ServiceProcess):
+async def failed_status(service: ServiceProcess) -> ModelStatus:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             for model in (await service.client.status()).models:
