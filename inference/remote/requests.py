@@ -8,7 +8,7 @@ from typing import Any
 
 from inference.errors import InvalidRequest
 from inference.messages import Start, Tokenize
-from inference.remote.servers import LLAMA_CPP_PYTHON, Kind
+from inference.remote.servers import LLAMA_CPP_PYTHON, SGLANG, Kind
 from inference.types import ChatMessage, OutputFormat, SamplingParams, Tool
 
 Body = dict[str, Any]
@@ -26,6 +26,7 @@ NAMED = {
     "typical_p": "typical sampling",
     "dynatemp_range": "a temperature that changes",
 }
+LARGEST_TOP_K = 10_000
 DEFAULTS = SamplingParams()
 
 
@@ -64,9 +65,18 @@ def _sampling(sampling: SamplingParams, kind: Kind) -> Body:
     for name, called in NAMED.items():
         if name not in kind.fields and getattr(sampling, name) != getattr(DEFAULTS, name):
             raise _not_done(f"{called}", kind, field=name)
+    if "top_k" in body:
+        body["top_k"] = _top_k(sampling.top_k, kind)
     if sampling.logit_bias:
         body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias}
     return body | ({"stop": list(sampling.stop)} if sampling.stop and kind.stops else {})
+
+
+def _top_k(value: int, kind: Kind) -> int:
+    """So many are all; mlx-lm's server breaks down when they are more than it has."""
+    if 0 < value < LARGEST_TOP_K:
+        return value
+    return -1 if kind is SGLANG else 0
 
 
 def _length(start: Start, kind: Kind) -> Body:

@@ -71,6 +71,8 @@ MLX_LM = Kind(
     schemas=False,
     # It compares tokens, and takes a sequence out of the text that these do not cut as it does.
     stops=False,
+    # It tells thinking apart for the templates that it knows.
+    separates=False,
     template_options=True,
     longest=32_768,
 )

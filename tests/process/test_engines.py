@@ -366,7 +366,7 @@ def test_loading_tells_how_far_it_is_what_computes_and_where(engine, scripted):
 
 
 def test_the_process_and_its_child_are_gone_when_the_service_hangs_up(engine, models):
-    path = engine.random(models / f"left{engine.ending}")
+    path = engine.scripted(models / f"left{engine.ending}", "owl " * 400)
     with engine.running(path) as runner:
         runner.start("one", "Hello")
         runner.read_until(lambda: runner.has("one", Delta))

@@ -467,23 +467,25 @@ def test_cancel_closes_the_connection(server, runner, is_begun):
 
 
 @pytest.mark.parametrize("end", [Handler.cut, lambda handler: handler.end(done=False)])
-def test_a_server_that_breaks_off_ends_the_runner_with_the_reason(server, runner, end):
-    both = threading.Barrier(2)
+def test_a_server_that_breaks_off_ends_the_runner_with_the_reason(server, end):
+    go = threading.Event()
 
     def break_off(handler: Handler) -> None:
         handler.begin()
         handler.piece("Owls ")
-        both.wait(30)
+        go.wait(30)
         if handler.body["messages"][0]["content"] == "this":
             end(handler)
         else:
             handler.wait()
 
     server.answer = break_off
-    runner.start("this", "this")
-    runner.start("other", "other")
-
-    last = last_words(runner)
+    with relaying(endpoint_of(server)) as runner:
+        runner.start("this", "this")
+        runner.start("other", "other")
+        runner.read_until(lambda: runner.has("this", Delta) and runner.has("other", Delta))
+        go.set()
+        last = last_words(runner)
 
     assert last.error.code == "remote_unreachable"
     assert last.error.message.startswith(f"{LAB} broke off")
@@ -505,8 +507,8 @@ def test_several_are_answered_at_once(server, runner):
     together = threading.Barrier(8)
 
     def meet(handler: Handler) -> None:
-        handler.begin()
         together.wait(30)
+        handler.begin()
         handler.piece(handler.body["messages"][0]["content"], reason="stop")
         handler.end()
 
