@@ -67,7 +67,7 @@ class GGUFHeader:
     chat_template_too_long: bool
     size: int
     split: Split | None
-    sampling: dict[str, float]
+    sampling: dict[str, int | float]
     license: str = ""
 
 
@@ -130,7 +130,7 @@ def _header(metadata: Metadata, tensors: TensorSummary, size: int) -> GGUFHeader
     )
 
 
-def _sampling(metadata: Metadata) -> dict[str, float]:
+def _sampling(metadata: Metadata) -> dict[str, int | float]:
     found = {name: metadata.number(key) for name, key in SAMPLING_KEYS.items()}
     return {name: value for name, value in found.items() if value is not None}
 

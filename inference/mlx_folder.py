@@ -47,7 +47,7 @@ class MLXHeader:
     vocabulary_size: int
     chat_template: str
     size: int
-    sampling: dict[str, float] = field(default_factory=dict)
+    sampling: dict[str, int | float] = field(default_factory=dict)
     tokenizer_model: str = TOKENIZER
     license: str = ""
 

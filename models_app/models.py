@@ -19,6 +19,8 @@ from inference.types import ModelSpec
 from models_app.answering import Layer
 from models_app.benchmarks.record import Benchmark as Benchmark
 from models_app.benchmarks.record import PromptSpeed as PromptSpeed
+from models_app.hub.record import HubToken as HubToken
+from models_app.hub.record import RemoteHeader as RemoteHeader
 from models_app.servers.record import RemoteServer as RemoteServer
 from models_app.tuning import ModelSettings
 from models_app.used_folder import UsedFolder as UsedFolder
@@ -376,33 +378,3 @@ class DownloadFile(models.Model):
     def folder(self) -> str:
         """That it is part of a model in; "": it is a model, or a part of one, by itself."""
         return self.name.rpartition("/")[0]
-
-
-class HubToken(models.Model):
-    """One row at most. `secret`: encrypted, see `hub.token`."""
-
-    secret = models.CharField(max_length=1000)
-    saved_at = models.DateTimeField(auto_now=True)
-
-    def __str__(self) -> str:
-        return "the hub's token"
-
-
-class RemoteHeader(models.Model):
-    """What a GGUF file at the hub says of itself; see `hub.headers`. `facts`: a GGUFHeader as JSON."""
-
-    repository = models.CharField(max_length=200)
-    revision = models.CharField(max_length=64)
-    family = models.CharField(max_length=255)
-    facts = models.TextField()
-    read_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        constraints = (
-            models.UniqueConstraint(
-                fields=["repository", "revision", "family"], name="header_of_a_family"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.repository} {self.family}".strip()
