@@ -46,6 +46,8 @@ class Product:
 
     def start(self) -> None:
         self.lines.clear()
+        # A new one prints several addresses, and the link with the token among them.
+        self.wanted = r"https?://\S+" if self.has_begun else r"https?://\S+token=\S+"
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("MINERVA_")
         } | self.settings
@@ -67,6 +69,10 @@ class Product:
         self.url = "/".join(printed.split("/")[:3])
         self.setup_url = printed if "token=" in printed else ""
 
+    @property
+    def has_begun(self) -> bool:
+        return (self.data_dir / "minerva.sqlite3").exists()
+
     def _read(self) -> None:
         assert self.process.stdout
         with self.process.stdout as output:
@@ -75,7 +81,7 @@ class Product:
     def _printed_url(self) -> str | None:
         if self.process.poll() is not None:
             raise AssertionError(f"serve ended with {self.process.returncode}:\n{self.output}")
-        found = re.findall(r"https?://\S+", self.output)
+        found = re.findall(self.wanted, self.output)
         return found[-1] if found else None
 
     @property

@@ -28,6 +28,7 @@ from models_app.models import (
     HubToken,
     PromptSpeed,
     RemoteServer,
+    UsedFolder,
 )
 from models_app.tuning import ModelSettings
 from tests.minerva_site.test_ui_pages import assert_nothing_inline
@@ -71,6 +72,7 @@ def rows(staff: Client) -> dict[type[Model], Model]:
         Message.objects.create(conversation=chat, role="user", text=SECRET, reasoning=SECRET),
         HubToken.objects.create(secret=SECRET),
         RemoteServer.objects.create(name="Attic", base_url="http://10.0.0.7/v1", secret=SECRET),
+        UsedFolder.objects.create(path="/data/models"),
         ModelSettings.objects.create(entry=entry),
         Heartbeat.objects.create(name="worker", beat_at=timezone.now()),
     ]
