@@ -1,7 +1,7 @@
 """The socket of an open conversation page. It only ever sends; what a page says is what it has.
 
-Two things run while a page is open: the frames (30 to 50 ms apart while there is something new),
-and a look, every 1.25 seconds, whether the session is still good and the conversation still there.
+Two things run while a page is open: the frames (30 to 50 ms apart while there is something new), and
+its part in the look whether sessions are still good and conversations still there (`lookout`).
 Neither Channels nor Daphne pushes back on a slow reader, so the page acknowledges what it has
 taken, and nothing is sent beyond a small window: until then its `OpenPage` simply falls behind.
 
@@ -22,10 +22,9 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.http import Http404
 
 from accounts.models import User
-from chat import pages, sessions
-from chat.database import in_database
-from chat.flow import FAILED, GONE, SIGNED_OUT, TOO_MUCH, Rate, Refused, Window
-from chat.models import RUNNING_STATES, Conversation
+from chat import lookout, pages
+from chat.flow import FAILED, GONE, TOO_MUCH, Rate, Refused, Window
+from chat.lookout import State, Subject
 from chat.open_page import OpenPage
 
 logger = logging.getLogger(__name__)
@@ -34,7 +33,6 @@ FRAME_SECONDS = 0.04
 BEHIND_SECONDS = 0.1
 BYTES_PER_SECOND = 1_000_000
 HELLO_SECONDS = 2.0
-LOOK_SECONDS = 1.25  # signed out is shut out within two seconds
 
 
 class PageMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +46,7 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     conversation_id: UUID
     page: OpenPage
     user: User
+    subject: Subject
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,13 +84,18 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _open(self) -> None:
         self.conversation_id = self.scope["url_route"]["kwargs"]["conversation_id"]
         self.user = self.scope["user"]
-        await self._look()
+        self.subject = Subject(
+            session_key=self.scope["session"].session_key,
+            user_id=self.user.pk,
+            conversation_id=self.conversation_id,
+        )
+        state = await lookout.look(self.subject)
         self.page = OpenPage(user=self.user, conversation_id=self.conversation_id)
         try:
             pages.opened(self.page, conversation_id=self.conversation_id, user_id=self.user.pk)
         except pages.TooManyPages:
             raise Refused(TOO_MUCH) from None
-        self.tasks = [self._run(self._send_frames()), self._run(self._keep_looking())]
+        self.tasks = [self._run(self._send_frames()), self._run(self._keep_looking(state))]
 
     def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.create_task(self._guarded(work))
@@ -149,20 +153,12 @@ class ConversationConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     # -- is it still so? --------------------------------------------------------------------------
 
-    async def _keep_looking(self) -> None:
-        known = await self._look()
+    async def _keep_looking(self, known: State) -> None:
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            found = await self._look()
+            found = await lookout.next_look(self.subject)
             if found != known:
                 known = found
                 self.page.conversation_changed()
-
-    async def _look(self) -> object:
-        """What tells a changed conversation from an unchanged one."""
-        if not await sessions.is_still_signed_in(self.scope):
-            raise Refused(SIGNED_OUT)
-        return await _state_of(self.user, self.conversation_id)
 
 
 _decoder = msgspec.json.Decoder(PageMessage)
@@ -173,13 +169,3 @@ def parse(text: str | None) -> PageMessage:
         return _decoder.decode(text or "")
     except msgspec.DecodeError:
         raise Refused(TOO_MUCH) from None
-
-
-@in_database
-def _state_of(user: User, conversation_id: UUID) -> object:
-    listed = Conversation.objects.owned_by(user).listed().filter(pk=conversation_id)
-    found = listed.values_list("leaf_id", "leaf__state", "refusal").first()
-    if found is None:
-        raise Refused(GONE)
-    leaf_id, state, refusal = found
-    return leaf_id, "running" if state in RUNNING_STATES else state, refusal

@@ -18,7 +18,7 @@ from django.test import AsyncClient
 from django.utils.html import escape
 
 from accounts.models import Session, User
-from chat import consumers, flow, pages, transcript, turns
+from chat import consumers, flow, lookout, pages, transcript, turns
 from chat.models import Conversation, MessageState
 from chat.routing import websocket_urlpatterns
 from inference.errors import ContextWindowExceeded
@@ -354,7 +354,7 @@ async def test_a_chat_that_does_not_exist_is_like_a_foreign_one(asite):
 
 
 async def test_signing_out_closes_the_socket(view, monkeypatch):
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.05)
     viewer = await view()
 
     await Session.objects.all().adelete()
@@ -363,7 +363,7 @@ async def test_signing_out_closes_the_socket(view, monkeypatch):
 
 
 async def test_deactivating_the_person_closes_the_socket(view, ada, monkeypatch):
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.05)
     viewer = await view()
 
     await User.objects.filter(pk=ada.pk).aupdate(is_active=False)
@@ -381,7 +381,7 @@ async def test_deleting_the_chat_closes_the_socket(view, conversation, asite):
 
 
 async def test_a_change_made_by_another_process_shows_up(view, said, conversation, monkeypatch):
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.05)
     viewer = await view(version=await version_now(conversation))
 
     await sync_to_async(said)("user", "Behind your back")
@@ -515,7 +515,7 @@ async def test_closed_pages_are_forgotten(view, conversation, ada):
 async def test_an_answer_stored_by_nobody_we_know_is_sent_again_when_it_ends(
     view, said, conversation, monkeypatch
 ):
-    monkeypatch.setattr(consumers, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.05)
     answer = await sync_to_async(said)("assistant", "So", state=MessageState.STREAMING)
     viewer = await view()
     await viewer.until("transcript-version")
