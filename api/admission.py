@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from accounts import background
 from accounts import usage as ledger
+from accounts.database import in_database
 from accounts.models import User
-from api import background, metrics, rates
-from api.background import in_database
+from api import metrics, rates
 from api.callers import Caller
 from api.errors import ApiError
 from inference.types import Timings, Usage

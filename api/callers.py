@@ -13,9 +13,9 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from accounts import keys
+from accounts.database import in_database
 from accounts.key_models import ApiKey, Scope
 from accounts.models import User
-from api.background import in_database
 from api.errors import ApiError
 from models_app.models import CatalogEntry
 

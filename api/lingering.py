@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 
-from api import background
+from accounts import background
 from inference.errors import InferenceError, ServiceUnavailable
 from inference.types import TERMINAL, Event, Failed, Finished, LoggedEvent
 from models_app import engine

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from accounts.database import in_database
 from accounts.key_models import Scope
-from api import background
 from api.callers import Caller
 from api.serving import as_json
 from api.targets import no_such_model, usable_models
@@ -72,13 +72,13 @@ def described(name: str, entry: CatalogEntry, service: ServiceStatus | None) -> 
     }
 
 
-@background.in_database
+@in_database
 def _entries(caller: Caller) -> dict[str, CatalogEntry]:
     catalog.refresh()
     return usable_models(caller)
 
 
-@background.in_database
+@in_database
 def _named(caller: Caller, model: str) -> tuple[str, CatalogEntry]:
     entries = usable_models(caller)
     entry = resolve(model, entries.values())

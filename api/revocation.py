@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from accounts import keys
-from api import background
+from accounts import background, keys
+from accounts.database import in_database
 from api.callers import Caller
 from api.errors import ApiError
 from inference.errors import InferenceError
@@ -82,6 +82,6 @@ async def _cut_off(watched: Watched) -> None:
         await engine.inference_client().stop(watched.generation_id)
 
 
-@background.in_database
+@in_database
 def _still_valid(key_ids: list[UUID]) -> set[UUID]:
     return keys.still_valid(key_ids)

@@ -14,7 +14,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from api import background, lingering, metrics, revocation
+from accounts import background
+from api import lingering, metrics, revocation
 from api.admission import Admission
 from api.answer import WAITING
 from inference.errors import InferenceError

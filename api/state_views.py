@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from prometheus_client import Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from accounts.database import in_database
 from accounts.key_models import Scope
-from api.background import in_database
 from api.callers import Caller
 from api.metrics import REGISTRY
 from api.serving import as_json

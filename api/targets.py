@@ -9,8 +9,9 @@ from uuid import uuid4
 
 from django.http import HttpRequest
 
+from accounts.database import in_database
 from accounts.key_models import Scope
-from api import background, request_ids
+from api import request_ids
 from api.admission import Admission, admit
 from api.callers import Caller
 from api.errors import ApiError, invalid, unsupported
@@ -118,7 +119,7 @@ def no_such_model(name: str) -> ApiError:
     )
 
 
-@background.in_database
+@in_database
 def _found(caller: Caller, model: str) -> Found:
     found = _looked_up(caller, model)
     if found is None:

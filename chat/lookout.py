@@ -14,10 +14,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from accounts import background
+from accounts.database import in_database
 from accounts.models import Session
 from accounts.sessions import is_good
-from chat import background
-from chat.database import in_database
 from chat.flow import GONE, SIGNED_OUT, Refused
 from chat.models import RUNNING_STATES, Conversation
 

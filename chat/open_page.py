@@ -18,10 +18,10 @@ from collections import deque
 from dataclasses import dataclass
 from uuid import UUID
 
+from accounts.database import in_database
 from accounts.models import User
 from chat import access, fragments, recorder
 from chat.cursor import MAX_FRAME_BYTES, AnswerCursor
-from chat.database import in_database
 from chat.models import Conversation, Message
 from chat.transcript import path_of, version_of
 

@@ -18,8 +18,9 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from chat import background, pages, settling
-from chat.database import in_database
+from accounts import background
+from accounts.database import in_database
+from chat import pages, settling
 from chat.live import LiveAnswer
 from chat.models import Message
 from chat.settling import Ending

@@ -14,11 +14,11 @@ from uuid import UUID, uuid5
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import usage
+from accounts import background, usage
 from accounts.access import must_generate
+from accounts.database import in_database
 from accounts.models import User
-from chat import access, answers, background, pages, recorder, transcript
-from chat.database import in_database
+from chat import access, answers, pages, recorder, transcript
 from chat.models import Conversation, Message, MessageState
 from inference.types import GenerationRequest, ModelSpec
 from models_app import catalog, engine, guide, routing
