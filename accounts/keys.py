@@ -75,7 +75,9 @@ def find(secret: str) -> ApiKey | None:
         return None
     public_id = secret.removeprefix(PREFIX).partition("-")[0]
     found = ApiKey.objects.select_related("owner").filter(public_id=public_id)
-    key = next(iter(found.order_by()), None)  # there is one at most, and Django's sorting takes its time
+    key = next(
+        iter(found.order_by()), None
+    )  # there is one at most, and Django's sorting takes its time
     return key if key is not None and _matches(key, secret) else None
 
 

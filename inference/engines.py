@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 from inference.backends.capabilities import Capabilities, Feature
 from inference.backends.capabilities import rows as rows
-from inference.remote.capabilities import REMOTE
+from inference.remote.capabilities import REMOTE as REMOTE
 
 LLAMA_CPP = Capabilities(
     name="llama.cpp",

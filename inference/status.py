@@ -123,3 +123,12 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[ModelStatus, ...] = ()
     generations: tuple[str, ...] = ()
     unloaded: tuple[ModelStatus, ...] = ()
+
+    def of(self, model_id: str) -> ModelStatus | None:
+        """None: it is unloaded."""
+        return next((one for one in self.models if one.model_id == model_id), None)
+
+    def done_by(self, model_id: str) -> ModelStatus | None:
+        """Loaded or not. None: it did nothing since the service was started."""
+        unloaded = (one for one in self.unloaded if one.model_id == model_id)
+        return self.of(model_id) or next(unloaded, None)

@@ -42,9 +42,7 @@ _ADVICE = {
         "No progress",
         "The machine may have been asleep or out of memory. Try again when it is less busy.",
     ),
-    Cause.LOST: Advice(
-        "Not reached", "Look whether its server runs and can be reached from here, then try again."
-    ),
+    Cause.LOST: Advice("Not reached", "The next request for this model tries again."),
     Cause.REFUSED: Advice(
         "Refused", "Look at the key and the model's name that its server is asked with."
     ),

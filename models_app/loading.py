@@ -9,7 +9,6 @@ from asgiref.sync import async_to_sync
 
 from inference.errors import InvalidRequest, ServiceUnavailable
 from inference.types import (
-    BreakerState,
     LoadPlan,
     ModelSpec,
     ModelState,
@@ -117,24 +116,15 @@ def status_of(entry: CatalogEntry, service: ServiceStatus | None) -> EntryStatus
         return EntryStatus(LoadState.BROKEN, entry.problem, is_arriving=entry.is_arriving)
     if service is None:
         return EntryStatus(LoadState.UNKNOWN, SERVICE_UNREACHABLE)
-    statuses = {status.model_id: status for status in service.models}
-    return _resident(statuses.get(str(entry.pk)), is_remote=entry.is_remote)
+    return _resident(service.of(str(entry.pk)), is_remote=entry.is_remote)
 
 
 def load(entry: CatalogEntry) -> None:
-    """Begin to load it, or join a load, also while it is left alone after failures. Raises
+    """Begin to load it, or join a load; what it was left alone for is forgotten. Raises
     InferenceError."""
     if not entry.is_usable:
         raise InvalidRequest(entry.problem or "The file of this model is no longer there.")
-    async_to_sync(_load)(entry.spec)
-
-
-async def _load(spec: ModelSpec) -> None:
-    client = inference_client()
-    breaker = (await client.details(spec.model_id)).status.breaker
-    if breaker.state is BreakerState.OPEN:
-        await client.unload(spec.model_id, if_idle=True)  # which is how it forgets its failures
-    await client.load(spec)
+    async_to_sync(inference_client().load)(entry.spec)
 
 
 def foresee(spec: ModelSpec) -> LoadPlan | None:

@@ -94,10 +94,8 @@ def model_row(entry: CatalogEntry) -> ModelRow:
 def _row(
     entry: CatalogEntry, service: ServiceStatus | None, default: CatalogEntry | None
 ) -> ModelRow:
-    done = {one.model_id: one for one in (*service.models, *service.unloaded)} if service else {}
-    return ModelRow(
-        entry, status_of(entry, service), is_default=entry == default, done=done.get(str(entry.pk))
-    )
+    done = service.done_by(str(entry.pk)) if service else None
+    return ModelRow(entry, status_of(entry, service), is_default=entry == default, done=done)
 
 
 def _shown(row: ModelRow) -> tuple[object, ...]:

@@ -14,7 +14,8 @@ from pathlib import Path
 DEFAULT_PYTHON = Path(__file__).resolve().parents[2] / ".venv-mlx" / "bin" / "python"
 # Its internals change from one to the next; others were not tried.
 VERSIONS = "0.32."
-WAY_OUT = "Run “make mlx” in Minerva's folder, or look for a GGUF of this model."
+SET_UP = "Run “make mlx” in Minerva's folder"
+WAY_OUT = f"{SET_UP}, or look for a GGUF of this model."
 QUESTION = (
     "from importlib.metadata import version; "
     "print(version('mlx-lm'), version('msgspec'), version('llguidance'))"

@@ -5,7 +5,7 @@
 CLOSED ─────────────────────────────────► OPEN ──────────────────► HALF OPEN
   ▲                                        ▲                         │    │
   │                                        └── the trial fails ──────┘    │
-  └─────────────────── it loads and answers once ─────────────────────────┘
+  └───────── it loads and answers once, or somebody loads it ─────────────┘
 
 Without it, a model that crashes at once would be started in a circle by the requests waiting for it.
 """
@@ -76,6 +76,11 @@ class Breaker:
         if self._opened_at is not None:
             self.reset()
             self._closed_at = now
+
+    def close(self, now: float) -> None:
+        """Somebody asks for the model by hand: what was open is closed, and begins anew."""
+        if self.seconds_open(now):
+            self.reset()
 
     def reset(self) -> None:
         self._failures.clear()

@@ -135,6 +135,7 @@ class ModelLife:
                 self._queue.stop(message.generation_id)
             case LoadRequested():
                 self._wanted = message.spec
+                self.breaker.close(self._clock())
             case UnloadRequested(if_idle=if_idle) if not (if_idle and self.is_busy):
                 self._on_unload()
             case EvictRequested():

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from inference.client import InferenceClient
 from inference.errors import InferenceError, InvalidRequest, ModelUnloaded, error_from
-from inference.types import ModelSpec, ModelState, ModelStatus, SamplingParams, ServiceStatus
+from inference.types import ModelSpec, ModelState, ModelStatus, SamplingParams
 from models_app.benchmarks.disturbance import Disturbance
 from models_app.benchmarks.loads import ENOUGH_ANSWERS, TARGETS, Reading, readings, writings
 from models_app.benchmarks.requests import Asking
@@ -173,14 +173,10 @@ class Measuring:
 
     async def _status(self) -> ModelStatus | None:
         """None: it is not in memory, and has not failed."""
-        return _of(await self._client.status(), self._spec.model_id)
+        return (await self._client.status()).of(self._spec.model_id)
 
     def _at(self, step: str, fraction: float) -> None:
         self._step, self._fraction = step, fraction
-
-
-def _of(service: ServiceStatus, model_id: str) -> ModelStatus | None:
-    return next((one for one in service.models if one.model_id == model_id), None)
 
 
 def _is_in_use(status: ModelStatus) -> bool:

@@ -52,20 +52,8 @@ def read_config(source: Hub, repository: Repository) -> FolderConfig:
     except HubError as error:
         raise Unread(str(error)) from error
     found = _told(config, repository)
-    _store(repository, found)
+    RemoteHeader.keep(repository.name, repository.revision, family=FAMILY, facts=found)
     return found
-
-
-def _store(repository: Repository, found: FolderConfig) -> None:
-    """Those of other commits are of no use any more."""
-    of_it = RemoteHeader.objects.filter(repository=repository.name)
-    of_it.exclude(revision=repository.revision).delete()
-    RemoteHeader.objects.update_or_create(
-        repository=repository.name,
-        revision=repository.revision,
-        family=FAMILY,
-        defaults={"facts": msgspec.json.encode(found).decode()},
-    )
 
 
 def _told(config: dict[str, Any], repository: Repository) -> FolderConfig:

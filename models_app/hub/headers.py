@@ -82,8 +82,8 @@ def read_headers(source: Hub, repository: Repository) -> dict[str, GGUFHeader]:
     try:
         for family, variant in _families(repository).items():
             if family not in known:
-                known[family] = _read(source, repository, variant)
-                _store(repository, family, known[family])
+                known[family] = header = _read(source, repository, variant)
+                RemoteHeader.keep(repository.name, repository.revision, family=family, facts=header)
     except Unread as error:
         cache.set(_problem_key(repository), str(error), PROBLEM_SECONDS)
         raise
@@ -121,19 +121,6 @@ def _read(source: Hub, repository: Repository, variant: Variant) -> GGUFHeader:
 
 def _problem_key(repository: Repository) -> str:
     return f"hub.header.{repository.name}.{repository.revision}".casefold()
-
-
-def _store(repository: Repository, family: str, header: GGUFHeader) -> None:
-    """Those of other commits are of no use any more."""
-    RemoteHeader.objects.filter(repository=repository.name).exclude(
-        revision=repository.revision
-    ).delete()
-    RemoteHeader.objects.update_or_create(
-        repository=repository.name,
-        revision=repository.revision,
-        family=family,
-        defaults={"facts": msgspec.json.encode(header).decode()},
-    )
 
 
 def _decoded(facts: str) -> GGUFHeader | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from django.db import models
 
 
@@ -33,3 +34,14 @@ class RemoteHeader(models.Model):
 
     def __str__(self) -> str:
         return f"{self.repository} {self.family}".strip()
+
+    @classmethod
+    def keep(cls, repository: str, revision: str, *, family: str, facts: object) -> None:
+        """`facts`: what msgspec writes as JSON. In place of what was kept of the same. Of other commits nothing is of use any more."""
+        cls.objects.filter(repository=repository).exclude(revision=revision).delete()
+        cls.objects.update_or_create(
+            repository=repository,
+            revision=revision,
+            family=family,
+            defaults={"facts": msgspec.json.encode(facts).decode()},
+        )

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference.backends.capabilities import Feature
+from inference.hardware.mlx_install import mlx_problem
 from inference.types import ChatMessage, GenerationRequest, SamplingParams
 from models_app import catalog, loading
 from models_app.engine import inference_client
@@ -142,6 +143,10 @@ def test_what_each_engine_can_is_linked_from_a_model_and_is_the_table_of_the_doc
 
     text = staff.get(reverse("models:engines")).content.decode()
 
+    here = re.findall(r">On this machine</th>(.*?)</tr>", text, flags=re.DOTALL)[0]
+    mlx = "Run “make mlx” in Minerva&#x27;s folder"
+    told = ["Yes", mlx if mlx_problem(settings.CONFIGURATION.mlx_python) else "Yes"]
+    assert re.findall(r'">(.*?)</td>', here) == [*told, "On its own machine"]
     docs = (Path(settings.BASE_DIR) / "docs" / "engines.md").read_text()
     for feature in Feature:
         marks = re.findall(

@@ -47,6 +47,24 @@ def test_one_that_nothing_cures_opens_at_once():
     assert breaker.seconds_open(5) == 60
 
 
+def test_whoever_asks_by_hand_does_not_wait():
+    breaker = breaker_after(1, 2, 3, 4)
+
+    breaker.close(10)
+
+    assert breaker.state(10) is BreakerState.CLOSED
+    assert not breaker.status(10, wall_clock=1010).failures
+
+
+def test_what_is_closed_keeps_its_failures_when_somebody_asks():
+    breaker = breaker_after(1, 2, 3)
+
+    breaker.close(3)
+    breaker.note_failure(4)
+
+    assert breaker.seconds_open(4) == 60
+
+
 def test_a_trial_that_fails_opens_for_twice_as_long_up_to_ten_minutes():
     breaker, now = breaker_after(1, 2, 3, 4), 4.0
     waits = []
@@ -138,6 +156,12 @@ class AnyOrder(RuleBasedStateMachine):
     def is_reset(self) -> None:
         self.breaker.reset()
         self.reset_model()
+
+    @rule()
+    def somebody_loads_it(self) -> None:
+        self.breaker.close(self.now)
+        if self.open_until is not None and self.now < self.open_until:
+            self.reset_model()
 
     def reset_model(self) -> None:
         self.recent, self.open_until, self.pause = [], None, OPEN_SECONDS

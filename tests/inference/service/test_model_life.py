@@ -424,6 +424,19 @@ def test_a_model_that_keeps_crashing_is_left_alone_for_a_minute():
     assert world.live != 0
 
 
+def test_one_that_is_left_alone_is_started_when_somebody_loads_it():
+    world = FakeWorld()
+    for name in "abcd":
+        world.submit(name)
+        world.become_ready()
+        world.end_run(-11)
+
+    world.tell(LoadRequested(SPEC))
+
+    assert world.life.status().state is ModelState.LOADING
+    assert world.life.breaker.seconds_open(world.clock.now) == 0
+
+
 def test_a_report_of_an_earlier_run_is_ignored():
     world = ready_world()
     world.end_run(-9)
