@@ -21,6 +21,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "heads larger than their share": {"layers": 8, "width": 256, "key_length": 64},
     "sliding windows": {"layers": 8, "width": 512, "sliding_window": 128},
     "320 MB": {"layers": 24, "width": 768, "unused_tokens": 49_000, "kv_heads": 8},
+    "1 GB": {"layers": 27, "width": 1280, "unused_tokens": 49_000, "kv_heads": 8},
 }
 PROMPT = "The owl and the moon. " * 30
 
