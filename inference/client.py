@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from inference.errors import InvalidRequest, ServiceUnavailable, error_from
+from inference.incoming import Incoming
 from inference.messages import (
     Attach,
     Command,
@@ -44,7 +45,7 @@ from inference.types import (
     Request,
     ServiceStatus,
 )
-from inference.wire import Decoder, FrameTooLarge, WireError, encode_frame, read_frame
+from inference.wire import Decoder, FrameTooLarge, WireError, encode_frame
 
 RETRY_SECONDS = 0.05
 
@@ -72,12 +73,12 @@ class InferenceClient:
     async def watch(
         self, generation_id: str, *, after: int = 0, idle_seconds: float | None
     ) -> AsyncIterator[LoggedEvent | None]:
-        """As `attach`, with None whenever nothing happened for `idle_seconds`."""
+        """As `attach`, with None whenever nothing happened for `idle_seconds`, or for up to twice as long."""
         command = Attach(generation_id, after)
         give_up_at = time.monotonic() + self._timeout
         try:
-            async with self._connection(command, give_up_at) as reader:
-                async for event in _events(reader, idle_seconds):
+            async with self._connection(command, give_up_at, idle_seconds) as incoming:
+                async for event in _events(incoming):
                     yield event
         except _Broken as error:
             raise _unavailable() from error
@@ -136,8 +137,8 @@ class InferenceClient:
             async with asyncio.timeout(self._timeout):
                 while True:
                     try:
-                        async with self._connection(command, give_up_at) as reader:
-                            return await _reply(reader)
+                        async with self._connection(command, give_up_at) as incoming:
+                            return _told(await _next(incoming))
                     except _Broken:
                         await asyncio.sleep(RETRY_SECONDS)
         except TimeoutError as error:
@@ -145,24 +146,23 @@ class InferenceClient:
 
     @contextlib.asynccontextmanager
     async def _connection(
-        self, command: Command, give_up_at: float
-    ) -> AsyncIterator[asyncio.StreamReader]:
+        self, command: Command, give_up_at: float, idle_seconds: float | None = None
+    ) -> AsyncIterator[Incoming[Reply]]:
         frame = _frame(command)
-        reader, writer = await self._connect(give_up_at)
+        incoming = await self._connect(give_up_at, idle_seconds)
         try:
-            writer.write(frame)
-            yield reader
+            incoming.send(frame)
+            yield incoming
         finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await incoming.close()
 
-    async def _connect(
-        self, give_up_at: float
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(self, give_up_at: float, idle_seconds: float | None) -> Incoming[Reply]:
         while True:
             try:
-                return await asyncio.open_unix_connection(self._socket_path)
+                _, incoming = await asyncio.get_running_loop().create_unix_connection(
+                    lambda: Incoming(_REPLIES, idle_seconds=idle_seconds), str(self._socket_path)
+                )
+                return incoming
             except OSError as error:
                 if time.monotonic() >= give_up_at:
                     raise _unavailable() from error
@@ -173,16 +173,13 @@ class _Broken(Exception):
     """The connection ended before what was promised."""
 
 
-async def _events(
-    reader: asyncio.StreamReader, idle_seconds: float | None
-) -> AsyncIterator[LoggedEvent | None]:
+async def _events(incoming: Incoming[Reply]) -> AsyncIterator[LoggedEvent | None]:
     while True:
-        try:
-            async with asyncio.timeout(idle_seconds):
-                reply = await _reply(reader)
-        except TimeoutError:
+        message = await _next(incoming)
+        if message is None:
             yield None
             continue
+        reply = _told(message)
         if not isinstance(reply, Logged):
             raise _unexpected(reply)
         yield reply.event
@@ -190,14 +187,18 @@ async def _events(
             return
 
 
-async def _reply(reader: asyncio.StreamReader) -> Reply:
-    """Raises the error that the service answered with, or _Broken."""
+async def _next(incoming: Incoming[Reply]) -> Reply | None:
+    """None: nothing came for a while. Raises _Broken."""
     try:
-        reply = await read_frame(reader, _REPLIES)
+        return await incoming.next()
     except ConnectionError as error:
         raise _Broken from error
     except WireError as error:
         raise ServiceUnavailable(str(error)) from error
+
+
+def _told(reply: Reply | None) -> Reply:
+    """Raises the error that the service answered with."""
     if reply is None:
         raise _Broken
     if isinstance(reply, Refused):

@@ -2,7 +2,8 @@
 
 A frame is four bytes of big-endian length, then msgpack of `{version, message}`. Messages are the
 tagged structs of `inference.messages`; this module knows none of them. Each end says which union
-it expects by its `Decoder`. Reading exists twice, for asyncio streams and for blocking sockets.
+it expects by its `Decoder`. Reading exists twice, for asyncio streams and for blocking sockets;
+`inference.incoming` is a third way, for those who read long streams.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ WIRE_VERSION = 1
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 
 _LENGTH = struct.Struct(">I")
-_HEADER_BYTES = _LENGTH.size
+HEADER_BYTES = _LENGTH.size
 
 M = TypeVar("M")
 
@@ -81,10 +82,10 @@ def encode_frame(message: msgspec.Struct) -> bytes:
 async def read_frame(reader: asyncio.StreamReader, decoder: Decoder[M]) -> M | None:
     """The next message; None when the other side closed between two frames."""
     try:
-        header = await reader.readexactly(_HEADER_BYTES)
-        payload = await reader.readexactly(_size_in(header))
+        header = await reader.readexactly(HEADER_BYTES)
+        payload = await reader.readexactly(size_in(header))
     except asyncio.IncompleteReadError as error:
-        if not error.partial and error.expected == _HEADER_BYTES:
+        if not error.partial and error.expected == HEADER_BYTES:
             return None
         raise WireError("The connection closed inside a frame.") from error
     return decoder.decode(payload)
@@ -92,12 +93,12 @@ async def read_frame(reader: asyncio.StreamReader, decoder: Decoder[M]) -> M | N
 
 def receive_frame(connection: socket.socket, decoder: Decoder[M]) -> M | None:
     """`read_frame` for a blocking socket."""
-    header = _receive_exactly(connection, _HEADER_BYTES)
+    header = _receive_exactly(connection, HEADER_BYTES)
     if not header:
         return None
-    if len(header) < _HEADER_BYTES:
+    if len(header) < HEADER_BYTES:
         raise WireError("The connection closed inside a frame.")
-    size = _size_in(header)
+    size = size_in(header)
     payload = _receive_exactly(connection, size)
     if len(payload) < size:
         raise WireError("The connection closed inside a frame.")
@@ -109,7 +110,8 @@ def send_frame(connection: socket.socket, message: msgspec.Struct) -> None:
     connection.sendall(encode_frame(message))
 
 
-def _size_in(header: bytes) -> int:
+def size_in(header: bytes | bytearray) -> int:
+    """Of the payload. Raises FrameTooLarge."""
     size: int = _LENGTH.unpack(header)[0]
     _check_size(size)
     return size
