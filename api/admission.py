@@ -63,9 +63,9 @@ class Admission:
         )
 
 
-async def admit(caller: Caller, entry: CatalogEntry, *, request_id: str) -> Admission:
-    """Raises ApiError: who calls may not, or not now."""
-    await in_database(_refuse_if_not_allowed)(caller.user)
+def admit(caller: Caller, entry: CatalogEntry, *, request_id: str) -> Admission:
+    """Asks the database. Raises ApiError: who calls may not, or not now."""
+    _refuse_if_not_allowed(caller.user)
     return Admission(caller, entry, request_id)
 
 

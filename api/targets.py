@@ -78,12 +78,11 @@ async def target_of(
     """`backend`: the engine that the request asks for. Raises 403, 404 for a model that is not there, or not
     for this caller, and 400 where another engine runs it."""
     caller.require(scope)
-    found = await _found(caller, model)
+    found, admission = await _let_in(caller, model, request_ids.of(request))
     name, entry = found.name, found.entry
     if scope is Scope.GENERATE and not entry.can_chat:
         raise invalid(f"{name} makes embeddings only. Choose another model.", "model")
     _check_backend(backend, entry.format)
-    admission = await admit(caller, entry, request_id=request_ids.of(request))
     is_forced = backend not in (None, "auto")
     spec = entry.spec if is_forced else found.spec  # another model may be run by another engine
     return Target(caller, entry, name, spec, found.names, admission)
@@ -120,6 +119,12 @@ def no_such_model(name: str) -> ApiError:
 
 
 @in_database
+def _let_in(caller: Caller, model: str, request_id: str) -> tuple[Found, Admission]:
+    """All that the database is asked, at once."""
+    found = _found(caller, model)
+    return found, admit(caller, found.entry, request_id=request_id)
+
+
 def _found(caller: Caller, model: str) -> Found:
     found = _looked_up(caller, model)
     if found is None:
