@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import AsyncClient
 
 from accounts import keys
@@ -14,7 +15,8 @@ from accounts.key_models import Scope
 from accounts.models import User
 from api import rates
 from api.urls import urlpatterns
-from models_app import loading
+from inference.client import InferenceClient
+from models_app import engine, loading
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,6 +119,13 @@ def refusal(row: Row, caller: str, method: str) -> int | None:
         row.computes and person == "viewer"
     )
     return 403 if may_not else None
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits_for_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is none: whoever is let in is told so at once, and not after seconds."""
+    client = InferenceClient(settings.INFERENCE_SOCKET, timeout=0.01)
+    monkeypatch.setattr(engine, "inference_client", lambda **_: client)
 
 
 def test_every_path_has_a_row_and_every_row_a_path():
