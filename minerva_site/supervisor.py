@@ -19,7 +19,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 from inference.lifeline import LIFELINE_VARIABLE
@@ -36,6 +36,7 @@ from minerva_site.child_log import ChildLog
 
 MAX_RESTARTS = 3
 RESTART_WINDOW_SECONDS = 60.0
+LOOK_SECONDS = 1.0
 NUM_LINES_SHOWN = 15
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -105,8 +106,11 @@ class Supervisor:
     # -- events ---------------------------------------------------------------------------------
 
     def _work_until(self, condition: Callable[[], bool]) -> None:
+        """Looks up now and then: a signal that comes just before a wait, or to another thread, does not
+        end the wait, and would be heard at the next event only."""
         while not condition():
-            self._handle(self._events.get())
+            with contextlib.suppress(Empty):
+                self._handle(self._events.get(timeout=LOOK_SECONDS))
 
     def _handle(self, event: ChildEvent | Signalled | Replacement) -> None:
         match event:

@@ -206,12 +206,26 @@ def test_a_question_that_fails_does_not_stop_the_start(stage):
     assert len(stage.started("child")) == 1
 
 
+def test_a_signal_that_does_not_wake_the_main_thread_is_heard_all_the_same(stage):
+    heard: list[bool] = []
+
+    def send() -> None:
+        time.sleep(0.3)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        heard.append(wait_until(lambda: "Stopping." in stage.said))
+
+    stage.run(stage.program("idle", SLEEP), script=send)
+
+    assert heard == [True]
+
+
 def test_what_a_child_prints_is_kept_in_its_log(stage):
     program = stage.program("speaker", "print('hello', flush=True); " + SLEEP)
+    log = stage.folder / "speaker.log"
 
-    stage.run(program, script=lambda: wait_until((stage.folder / "speaker.log").read_text))
+    stage.run(program, script=lambda: wait_until(lambda: log.exists() and log.read_text()))
 
-    assert (stage.folder / "speaker.log").read_text() == "hello\n"
+    assert log.read_text() == "hello\n"
 
 
 def test_a_log_has_a_largest_size_and_a_few_older_files(tmp_path, monkeypatch):
