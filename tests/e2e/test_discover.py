@@ -200,9 +200,9 @@ def slow_pieces(page: Page) -> None:
 
 
 def _later(page: Page, route: Route) -> None:
-    page.wait_for_timeout(250)
-    # The page may be gone by now, and the request with it.
+    # The page may be gone meanwhile, and the request with it.
     with suppress(PlaywrightError):
+        page.wait_for_timeout(250)
         route.continue_()
 
 
