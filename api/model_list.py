@@ -81,7 +81,7 @@ def _entries(caller: Caller) -> dict[str, CatalogEntry]:
 @in_database
 def _named(caller: Caller, model: str) -> tuple[str, CatalogEntry]:
     entries = usable_models(caller)
-    entry = resolve(model, entries.values())
+    entry = resolve(model, entries)
     for name, one in entries.items():
         if entry is not None and one.pk == entry.pk:
             return name, one

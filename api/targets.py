@@ -78,14 +78,16 @@ async def target_of(
     """`backend`: the engine that the request asks for. Raises 403, 404 for a model that is not there, or not
     for this caller, and 400 where another engine runs it."""
     caller.require(scope)
-    found, admission = await _let_in(caller, model, request_ids.of(request))
-    name, entry = found.name, found.entry
-    if scope is Scope.GENERATE and not entry.can_chat:
-        raise invalid(f"{name} makes embeddings only. Choose another model.", "model")
-    _check_backend(backend, entry.format)
+    found, admission = await _let_in(caller, model, backend, scope, request_ids.of(request))
     is_forced = backend not in (None, "auto")
-    spec = entry.spec if is_forced else found.spec  # another model may be run by another engine
-    return Target(caller, entry, name, spec, found.names, admission)
+    spec = found.entry.spec if is_forced else found.spec  # others may be run by another engine
+    return Target(caller, found.entry, found.name, spec, found.names, admission)
+
+
+def _check(found: Found, backend: str | None, scope: Scope) -> None:
+    if scope is Scope.GENERATE and not found.entry.can_chat:
+        raise invalid(f"{found.name} makes embeddings only. Choose another model.", "model")
+    _check_backend(backend, found.entry.format)
 
 
 def _check_backend(backend: str | None, form: ModelFormat) -> None:
@@ -119,9 +121,12 @@ def no_such_model(name: str) -> ApiError:
 
 
 @in_database
-def _let_in(caller: Caller, model: str, request_id: str) -> tuple[Found, Admission]:
-    """All that the database is asked, at once."""
+def _let_in(
+    caller: Caller, model: str, backend: str | None, scope: Scope, request_id: str
+) -> tuple[Found, Admission]:
+    """All that the database is asked, at once. What can never work is refused before a quota is looked at."""
     found = _found(caller, model)
+    _check(found, backend, scope)
     return found, admit(caller, found.entry, request_id=request_id)
 
 
@@ -144,7 +149,7 @@ def usable_models(caller: Caller) -> dict[str, CatalogEntry]:
 def _looked_up(caller: Caller, model: str) -> Found | None:
     """In no order: to compile the usual one takes Django longer than the query."""
     names = api_names(models_for(caller.user).select_related("own").order_by())
-    entry = resolve(model, names.values())
+    entry = resolve(model, names)
     if entry is None or not caller.may_use(entry):
         return None
     usable = {one.pk: one for one in names.values() if one.can_chat and caller.may_use(one)}

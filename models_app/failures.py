@@ -23,7 +23,11 @@ _ADVICE = {
         "Unload another model, give this one a smaller context window or a smaller type of KV "
         "cache, or take a smaller quantisation.",
     ),
-    Cause.BAD_FILE: Advice("Bad file", "It is not whole, or no model. Copy or download it again."),
+    Cause.BAD_FILE: Advice(
+        "Bad file",
+        "Compare its size and SHA-256 with those at its source. What is fetched on the page Downloads is "
+        "checked by itself.",
+    ),
     Cause.UNSUPPORTED: Advice(
         "Not supported", "Update Minerva, or take another file of this model."
     ),

@@ -4,7 +4,7 @@ where several share it, with what tells them apart."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -23,14 +23,12 @@ def api_names(entries: Iterable[CatalogEntry]) -> dict[str, CatalogEntry]:
     return {_name(entry, names, quantized): entry for entry in entries}
 
 
-def resolve(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+def resolve(name: str, names: Mapping[str, CatalogEntry]) -> CatalogEntry | None:
     """The entry that a program means: by name, in any case, by id, by one of its other names, or
-    `default`. `entries` with their own settings, which are else read one by one."""
+    `default`. `names`: as of `api_names`, with their own settings, which are else read one by one."""
     if name in ("", DEFAULT):
-        allowed = {entry.pk: entry for entry in entries}
         default = catalog.api_default_entry()
-        return allowed.get(default.pk) if default else None
-    names = api_names(entries)
+        return _by_id(str(default.pk), names.values()) if default else None
     return (
         names.get(name)
         or _by_id(name, names.values())
@@ -60,7 +58,7 @@ def _by_id(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
     return next((entry for entry in entries if entry.pk == wanted), None)
 
 
-def _by_case(name: str, names: dict[str, CatalogEntry]) -> CatalogEntry | None:
+def _by_case(name: str, names: Mapping[str, CatalogEntry]) -> CatalogEntry | None:
     folded = [entry for own, entry in names.items() if own.casefold() == name.casefold()]
     return folded[0] if len(folded) == 1 else None
 

@@ -1,8 +1,8 @@
 """The runner of a remote model: it computes nothing, and passes on what its server says.
 
 One event loop in the runner's main thread, one task for each request. Cancelling a task closes its
-connection, which is how servers are told to stop. A server that cannot be reached, or breaks off, ends
-the runner: then the service does what it does when any model's process dies.
+connection, which is how servers are told to stop. A server that is gone ends the runner: then the service
+does what it does when any model's process dies.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from inference.remote.completing import Completing
 from inference.remote.embedding import vectors_of
 from inference.remote.http import client
 from inference.remote.listing import found_model
+from inference.remote.reachability import Reachability
 from inference.remote.servers import kind_of
 from inference.remote.tokens import tokens_of
 from inference.remote.wording import named
@@ -56,8 +57,6 @@ class Relay:
         self._report = report
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gone: InferenceError | None = None
-        self._has_gone = asyncio.Event()
         self.is_loaded = False
         self.num_steps = 0
 
@@ -83,17 +82,17 @@ class Relay:
         async with client(self._endpoint.base_url, self._endpoint.key) as server:
             await self._load(server)
             watch = asyncio.create_task(self._watch())
-            await self._has_gone.wait()
+            gone = await self._reachability.until_gone()
             for task in (watch, *self._tasks.values()):
                 task.cancel()
             await asyncio.gather(watch, *self._tasks.values(), return_exceptions=True)
-        assert self._gone is not None
-        raise self._gone
+        raise gone
 
     async def _load(self, server: httpx2.AsyncClient) -> None:
         self._report(LoadProgress(0.0))
         found = await found_model(server, self._endpoint.model)
         self._server = server
+        self._reachability = Reachability(lambda: found_model(server, self._endpoint.model))
         self._kind = kind_of(found.owned_by)
         name = self._endpoint.server_name
         self._report(LoadProgress(1.0))
@@ -142,6 +141,7 @@ class Relay:
             async for event in completing.events(start, answer):
                 self.num_steps += 1
                 self._emit(start.generation_id, event)
+            self._reachability.answered()
         except asyncio.CancelledError:
             self._emit(start.generation_id, self._end_of(answer))
         except Exception as error:
@@ -150,9 +150,8 @@ class Relay:
 
     def _end_of(self, answer: Answer) -> Event:
         """Of one that was cancelled, or that ends with the server."""
-        return (
-            answer.failed(named(self._gone, self._endpoint)) if self._gone else answer.cancelled()
-        )
+        gone = self._reachability.error
+        return answer.failed(named(gone, self._endpoint)) if gone else answer.cancelled()
 
     async def _embed(self, embed: Embed) -> None:
         async def work() -> int:
@@ -186,14 +185,14 @@ class Relay:
         except Exception as error:
             self._emit(command.generation_id, Failed(self._failure(command, error).info))
             return
+        self._reachability.answered()
         usage = Usage(prompt_tokens=count, completion_tokens=0)
         timings = Timings(time_to_first_token=None, decode=0.0, total=time.monotonic() - began_at)
         self._emit(command.generation_id, Finished(reason, usage, timings))
 
     def _failure(self, command: Start | Embed | Tokenize, error: Exception) -> InferenceError:
         if isinstance(error, RemoteUnreachable):
-            self._gone = self._gone or error
-            self._has_gone.set()
+            self._reachability.lost(error)
         if isinstance(error, InferenceError):
             return named(error, self._endpoint)
         logger.error("relaying failed generation=%s", command.generation_id, exc_info=error)

@@ -12,7 +12,7 @@ from django.test import AsyncClient, AsyncRequestFactory
 
 from accounts import keys
 from accounts.key_models import ApiKey, Scope
-from accounts.models import User
+from accounts.models import Quota, User
 from api import middleware, rates
 from models_app import loading
 
@@ -190,6 +190,17 @@ async def test_a_key_makes_no_more_requests_a_minute_than_it_may(ada, entry, mon
     assert answer.headers["Retry-After"] == "60"
     now += 61
     assert (await get("/v1/models", secret)).status_code == 200
+
+
+async def test_what_can_never_work_is_refused_before_a_spent_quota(ada, entry, key):
+    await Quota.objects.acreate(user=ada, hours=24, max_requests=0)
+    body = {"model": "plain", "messages": MESSAGES}
+
+    spent = await post(CHAT, body, key)
+    elsewhere = await post(CHAT, {**body, "backend": "mlx"}, key)
+
+    assert (spent.status_code, code_of(spent)) == (429, "quota_exceeded")
+    assert (elsewhere.status_code, elsewhere.json()["error"]["param"]) == (400, "backend")
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/nowhere", "/v1/", CHAT])

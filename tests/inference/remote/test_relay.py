@@ -78,6 +78,13 @@ def last_words(runner: RunnerProcess) -> Ending:
     return report
 
 
+def start_both(runner: RunnerProcess) -> None:
+    """One that says "this" and one that says "other", each with its first words."""
+    for name in ("this", "other"):
+        runner.start(name, name)
+    runner.read_until(lambda: runner.has("this", Delta) and runner.has("other", Delta))
+
+
 # -- loading --------------------------------------------------------------------------------------
 
 
@@ -466,32 +473,78 @@ def test_cancel_closes_the_connection(server, runner, is_begun):
     assert server.was_left.wait(30)
 
 
-@pytest.mark.parametrize("end", [Handler.cut, lambda handler: handler.end(done=False)])
-def test_a_server_that_breaks_off_ends_the_runner_with_the_reason(server, end):
+@pytest.fixture
+def breaking(server: EvilServer) -> threading.Event:
+    """Once it is set, "this" breaks off after a word; what else is asked then gets more of them."""
     go = threading.Event()
 
-    def break_off(handler: Handler) -> None:
+    def answer(handler: Handler) -> None:
         handler.begin()
         handler.piece("Owls ")
         go.wait(30)
         if handler.body["messages"][0]["content"] == "this":
-            end(handler)
-        else:
+            handler.cut()
+        elif server.models_answer is Handler.cut:
             handler.wait()
+        else:
+            handler.piece("see well.", reason="stop")
+            handler.end()
 
-    server.answer = break_off
-    with relaying(endpoint_of(server)) as runner:
-        runner.start("this", "this")
-        runner.start("other", "other")
-        runner.read_until(lambda: runner.has("this", Delta) and runner.has("other", Delta))
-        go.set()
-        last = last_words(runner)
+    server.answer = answer
+    return go
+
+
+@pytest.mark.parametrize("end", [Handler.cut, lambda handler: handler.end(done=False)])
+def test_an_answer_that_breaks_off_fails_with_the_reason_and_its_text(server, runner, end):
+    def answer(handler: Handler) -> None:
+        handler.begin()
+        handler.piece("Owls ")
+        end(handler)
+
+    server.answer = answer
+    events = runner.complete()
+
+    assert text_of(events) == "Owls "
+    assert failed(events).error.code == "remote_unreachable"
+    assert failed(events).error.message.startswith(f"{LAB} broke off")
+
+
+def test_it_ends_no_other_answer_while_the_server_is_there(server, runner, breaking):
+    start_both(runner)
+    breaking.set()
+    runner.read_to_end("this", "other")
+
+    assert failed(runner.of("this")).error.code == "remote_unreachable"
+    assert runner.text("other") == "Owls see well."
+    assert finished(runner.of("other")).reason is FinishReason.STOP
+    server.answer = None
+    assert text_of(runner.complete()).strip() == server.text
+
+
+def test_with_the_server_all_answers_end_and_so_does_the_runner(server, runner, breaking):
+    start_both(runner)
+    server.models_answer = Handler.cut
+    breaking.set()
+    last = last_words(runner)
 
     assert last.error.code == "remote_unreachable"
     assert last.error.message.startswith(f"{LAB} broke off")
     assert runner.text("this") == runner.text("other") == "Owls "
     assert failed(runner.of("this")).error == last.error
     assert failed(runner.of("other")).error == last.error
+
+
+def test_a_server_that_breaks_off_each_time_ends_the_runner(server, runner):
+    server.answer = Handler.cut
+    for _ in range(2):
+        assert failed(runner.complete()).error.code == "remote_unreachable"
+    server.answer = None
+    assert text_of(runner.complete()).strip() == server.text
+
+    server.answer = Handler.cut
+    for number in range(3):
+        runner.start(str(number))
+    assert last_words(runner).error.message.startswith(f"{LAB} broke off")
 
 
 def test_a_server_that_is_gone_ends_the_runner(server, runner):
