@@ -23,6 +23,11 @@ def candidates(text: str) -> list[str]:
     return [urlunsplit((parts.scheme, parts.netloc.lower(), one, "", "")) for one in paths]
 
 
+def is_same_origin(one: str, other: str) -> bool:
+    """Whether a key that was given for the one may go to the other."""
+    return urlsplit(one)[:2] == urlsplit(other)[:2]
+
+
 def host_of(address: str) -> str:
     """With its port."""
     return urlsplit(address).netloc

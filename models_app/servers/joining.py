@@ -12,27 +12,33 @@ from inference.gguf_metadata import one_line
 from models_app import loading
 from models_app.loading import LoadState
 from models_app.models import CatalogEntry
-from models_app.servers.address import candidates, host_of
+from models_app.servers.address import candidates, host_of, is_same_origin
 from models_app.servers.asking import ask
 from models_app.servers.offer import follow, offer_of, stored
 from models_app.servers.problem import ServerProblem
-from models_app.servers.record import RemoteServer
+from models_app.servers.record import NAME_LENGTH, RemoteServer
 
 logger = logging.getLogger(__name__)
 
 
 def join(*, name: str, address: str, key: str) -> RemoteServer:
     """Asks it first: what does not answer is not kept. Raises ServerProblem, InferenceError."""
-    addresses = candidates(address)
-    name = name.strip() or host_of(addresses[0])
-    _refuse_twice(name, addresses)
-    base_url, offer = ask(addresses, key)
-    server = RemoteServer(name=name, base_url=base_url)
-    server.keep_key(key)
-    server.note_answer(stored(offer), timezone.now())
+    server = RemoteServer()
+    _become(server, name=name, addresses=candidates(address), key=key)
     server.save(force_insert=True)
-    logger.info("server added server=%s models=%d", server.pk, len(offer))
+    logger.info("server added server=%s models=%d", server.pk, len(server.offered))
     return server
+
+
+def change(server: RemoteServer, *, name: str, address: str, key: str) -> None:
+    """Kept once it answers there, with its models. The stored key stays where none is given, and goes to
+    no other host than the one it was given for. Raises ServerProblem, InferenceError."""
+    addresses = candidates(address)
+    key = key or (server.key if is_same_origin(addresses[0], server.base_url) else "")
+    _become(server, name=name, addresses=addresses, key=key)
+    server.save()
+    follow(server)
+    logger.info("server changed server=%s models=%d", server.pk, len(server.offered))
 
 
 def look_again(server: RemoteServer) -> None:
@@ -46,15 +52,6 @@ def look_again(server: RemoteServer) -> None:
     server.save(update_fields=["offered", "problem", "last_checked_at"])
     if not server.problem:
         follow(server)
-
-
-def change_key(server: RemoteServer, key: str) -> None:
-    """Kept once the server takes it. Raises ServerProblem."""
-    _, offer = ask([server.base_url], key)
-    server.keep_key(key)
-    server.note_answer(stored(offer), timezone.now())
-    server.save()
-    follow(server)
 
 
 def choose(server: RemoteServer, names: Collection[str]) -> None:
@@ -81,11 +78,28 @@ def remove(server: RemoteServer) -> None:
     logger.info("server removed server=%s", server.pk)
 
 
-def _refuse_twice(name: str, addresses: list[str]) -> None:
-    same = RemoteServer.objects.filter(base_url__in=addresses).first()
+def _become(server: RemoteServer, *, name: str, addresses: list[str], key: str) -> None:
+    """What is given holds for it, as far as it answers so. Not saved. Raises ServerProblem."""
+    name = name.strip() or host_of(addresses[0])
+    _check_name(name)
+    _refuse_twice(name, addresses, but=server)
+    base_url, offer = ask(addresses, key)
+    server.name, server.base_url = name, base_url
+    server.keep_key(key)
+    server.note_answer(stored(offer), timezone.now())
+
+
+def _check_name(name: str) -> None:
+    if len(name) > NAME_LENGTH or not name.isprintable():
+        raise ServerProblem(f"A name is one line of at most {NAME_LENGTH} characters. Shorten it.")
+
+
+def _refuse_twice(name: str, addresses: list[str], *, but: RemoteServer) -> None:
+    others = RemoteServer.objects.exclude(pk=but.pk)
+    same = others.filter(base_url__in=addresses).first()
     if same is not None:
         raise ServerProblem(f"This server is here already: it is called {same.name}.")
-    if RemoteServer.objects.filter(name__iexact=name).exists():
+    if others.filter(name__iexact=name).exists():
         raise ServerProblem(f"Another server is called {name}. Give this one another name.")
 
 

@@ -11,6 +11,7 @@ from inference.types import RemoteEndpoint
 from models_app.sealing import seal, unseal
 
 PURPOSE = b"minerva.servers"
+NAME_LENGTH = 100
 
 
 class RemoteServer(models.Model):
@@ -18,7 +19,7 @@ class RemoteServer(models.Model):
     its models as facts of `servers.offer.Offered`. `problem` "": it answered when it was asked last."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=NAME_LENGTH, unique=True)
     base_url = models.CharField(max_length=500, unique=True)
     secret = models.CharField(max_length=2000, blank=True)
     offered = models.JSONField(default=list)

@@ -3,6 +3,7 @@ is opened, so that no server keeps the page waiting."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -21,16 +22,26 @@ from models_app.servers.problem import ServerProblem
 from models_app.servers.record import RemoteServer
 
 
+@dataclass(frozen=True)
+class Refused:
+    """What was `given` for a server, shown again but for its key, and why it was not taken. `server_id`
+    None: it was to be added."""
+
+    problem: str
+    given: dict[str, str]
+    server_id: UUID | None = None
+
+
 @staff_only
 @require_http_methods(["GET", "POST"])
 def servers(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request)
-    given = {name: request.POST.get(name, "").strip() for name in ("name", "address", "key")}
+    given = _given(request)
     try:
         server = joining.join(**given)
     except (ServerProblem, InferenceError) as problem:
-        return _page(request, problem=str(problem), status=422, **given)
+        return _page(request, refused=Refused(str(problem), given))
     messages.success(request, f"{server.name} answers. Choose which of its models to use.")
     return _back_to(server)
 
@@ -64,15 +75,13 @@ def choose(request: HttpRequest, server_id: UUID) -> HttpResponse:
 
 @staff_only
 @require_POST
-def change_key(request: HttpRequest, server_id: UUID) -> HttpResponse:
-    """Empty: it wants none any more."""
-    found = _server(server_id)
+def change(request: HttpRequest, server_id: UUID) -> HttpResponse:
+    found, given = _server(server_id), _given(request)
     try:
-        joining.change_key(found, request.POST.get("key", "").strip())
-    except ServerProblem as problem:
-        messages.error(request, f"The key was not changed. {problem}")
-    else:
-        messages.success(request, f"{found.name} takes the new key.")
+        joining.change(found, **given)
+    except (ServerProblem, InferenceError) as problem:
+        return _page(request, refused=Refused(str(problem), given, found.pk))
+    messages.success(request, f"{found.name} answers so.")
     return _back_to(found)
 
 
@@ -106,17 +115,13 @@ def _led_to(request: HtmxHttpRequest, address: str) -> HttpResponse:
     return HttpResponseClientRedirect(address) if request.htmx else redirect(address)
 
 
-def _page(
-    request: HttpRequest,
-    *,
-    problem: str = "",
-    status: int = 200,
-    name: str = "",
-    address: str = "",
-    key: str = "",
-) -> HttpResponse:
-    """`key` is not shown: it is typed again."""
-    context = {"cards": cards(), "problem": problem, "name": name, "address": address}
+def _given(request: HttpRequest) -> dict[str, str]:
+    return {name: request.POST.get(name, "").strip() for name in ("name", "address", "key")}
+
+
+def _page(request: HttpRequest, *, refused: Refused | None = None) -> HttpResponse:
+    context = {"cards": cards(), "refused": refused}
+    status = 422 if refused else 200
     return render(request, "models_app/servers/page.html", context, status=status)
 
 

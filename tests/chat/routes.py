@@ -103,7 +103,7 @@ ROWS: dict[str, Row] = {
     "models/servers/": Row("staff", "GET POST"),
     "models/servers/<uuid:server_id>/": Row("staff", missing=True),
     "models/servers/<uuid:server_id>/models": Row("staff", "POST", missing=True),
-    "models/servers/<uuid:server_id>/key": Row("staff", "POST", missing=True),
+    "models/servers/<uuid:server_id>/change": Row("staff", "POST", missing=True),
     "models/servers/<uuid:server_id>/remove": Row("staff", "POST", missing=True),
     "models/folders/": Row("staff", "POST"),
     "models/folders/<int:folder_id>/forget": Row("staff", "POST", missing=True),

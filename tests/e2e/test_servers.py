@@ -31,7 +31,7 @@ def bare_product(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> 
 
 
 def add(page: Page, address: str, name: str, *, key: str = KEY) -> None:
-    page.get_by_label("Address").fill(address)
+    page.get_by_label("Address", exact=True).fill(address)
     page.get_by_label("Key, if it wants one").fill(key)
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Ask and add").click()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -190,17 +191,77 @@ def test_a_key_is_sent_and_nowhere_shown(staff, attic, locked, caplog):
     assert not any(KEY in text for text in texts)
 
 
+def changed(client: Client, server: RemoteServer, **given: str) -> HttpResponse:
+    """`server` is as in the database afterwards."""
+    stays = {"address": server.base_url, "name": server.name}
+    answer = client.post(url(server, "change"), stays | given)
+    server.refresh_from_db()
+    return answer
+
+
 def test_a_key_is_changed_once_the_server_takes_it(staff, attic, locked):
     attic.key = "sk-new"
 
-    refused = staff.post(url(locked, "key"), {"key": "sk-wrong"}, follow=True)
-    assert "The key was not changed." in refused.content.decode()
-    locked.refresh_from_db()
-    assert locked.key == KEY
-    staff.post(url(locked, "key"), {"key": "sk-new"})
+    refused = changed(staff, locked, key="sk-wrong", name="Loft")
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert "Not changed" in page
+    assert 'value="Loft"' in page
+    assert "sk-wrong" not in page
+    assert (locked.key, locked.name) == (KEY, "Attic")
 
-    locked.refresh_from_db()
+    assert changed(staff, locked, key="sk-new").status_code == 302
     assert locked.key == "sk-new"
+
+
+def test_another_name_keeps_the_key_and_another_host_is_not_told_it(staff, attic, locked):
+    changed(staff, locked, name="Loft")
+    assert (locked.name, locked.key) == ("Loft", KEY)
+
+    other = OpenAIServer("org/llama-8b").start()
+    try:
+        changed(staff, locked, address=other.origin)
+    finally:
+        other.stop()
+
+    assert (locked.base_url, locked.key) == (other.address, "")
+    assert other.keys == [""]
+
+
+def test_a_server_that_moves_keeps_its_models(staff, attic, added, entry):
+    other = OpenAIServer("org/llama-70b").start()
+    try:
+        changed(staff, added, address=other.origin)
+    finally:
+        other.stop()
+
+    same = CatalogEntry.objects.get()
+    assert same.pk == entry.pk
+    assert same.spec.remote is not None
+    assert same.spec.remote.base_url == other.address
+    assert same.problem == "Attic does not offer it any more."
+
+
+@pytest.mark.parametrize("length", [100, 101, 10_000])
+def test_a_name_has_a_limit(staff, attic, added, length):
+    answer = changed(staff, added, name="x" * length)
+
+    assert answer.status_code == (302 if length == 100 else 422)
+    assert len(added.name) == (100 if length == 100 else len("Attic"))
+
+
+def test_two_servers_do_not_become_one(staff, attic, added):
+    other = OpenAIServer("org/llama-8b").start()
+    try:
+        add(staff, other.address, name="Cellar")
+    finally:
+        other.stop()
+
+    assert "called Cellar" in changed(staff, added, address=other.origin).content.decode()
+    assert (
+        "Another server is called cellar" in changed(staff, added, name="cellar").content.decode()
+    )
+    assert added.base_url == attic.address
 
 
 def test_with_another_secret_key_it_is_as_if_none_was_given(locked, settings):
@@ -383,7 +444,7 @@ def test_a_server_goes_with_its_models(staff, added, entry):
 
 def test_members_see_none_of_it(member, added):
     answers = [member.get(PAGE), member.get(url(added)), member.post(PAGE, {})]
-    answers += [member.post(url(added, one)) for one in ("models", "key", "remove")]
+    answers += [member.post(url(added, one)) for one in ("models", "change", "remove")]
 
     assert {answer.status_code for answer in answers} == {403}
     assert User.objects.get(username="bob").is_staff is False
