@@ -120,6 +120,13 @@ def test_the_page_looks_finished(bare_product, signed_in, attic, look, request):
     use(page, "Attic", MODEL)
     expect(page.get_by_text("Answered now")).to_be_visible()
     check_look(page, "servers-full", request)
+    card = page.get_by_role("region", name="Attic")
+    card.get_by_text("Change", exact=True).click()
+    card.get_by_label("Address of Attic").fill(attic.origin.replace("http", "https"))
+    card.get_by_role("button", name="Ask and change Attic").click()
+    expect(card.get_by_text("It does not speak HTTPS there.")).to_be_visible()
+    expect(card.get_by_label("Address of Attic")).to_have_value(attic.origin.replace("http", "https"))
+    check_look(page, "servers-not-changed", request)
     for name, path in (("list", "/models/"), ("chat", "/")):
         page.goto(f"{bare_product.url}{path}")
         if name == "chat":
