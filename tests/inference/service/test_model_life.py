@@ -50,6 +50,16 @@ def ready_world(**options: int) -> FakeWorld:
     return world
 
 
+def left_alone_world() -> FakeWorld:
+    """It crashed once more than is forgiven."""
+    world = FakeWorld()
+    for name in "abcd":
+        world.submit(name)
+        world.become_ready()
+        world.end_run(-11)
+    return world
+
+
 def failure(world: FakeWorld, generation_id: str) -> str:
     last = world.last(generation_id)
     assert isinstance(last, Failed)
@@ -410,11 +420,7 @@ def test_a_slow_runner_is_left_alone():
 
 
 def test_a_model_that_keeps_crashing_is_left_alone_for_a_minute():
-    world = FakeWorld()
-    for name in "abcd":
-        world.submit(name)
-        world.become_ready()
-        world.end_run(-11)
+    world = left_alone_world()
     world.submit("refused")
     assert failure(world, "refused") == ModelLoadFailed.code
     assert world.live == 0
@@ -425,11 +431,7 @@ def test_a_model_that_keeps_crashing_is_left_alone_for_a_minute():
 
 
 def test_one_that_is_left_alone_is_started_when_somebody_loads_it():
-    world = FakeWorld()
-    for name in "abcd":
-        world.submit(name)
-        world.become_ready()
-        world.end_run(-11)
+    world = left_alone_world()
 
     world.tell(LoadRequested(SPEC))
 
