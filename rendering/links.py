@@ -20,6 +20,7 @@ OWN_PAGES = frozenset(
         "/models/",
         "/models/discover/",
         "/models/downloads/",
+        "/models/servers/",
         "/people/",
         "/profile/",
         "/sharing/",

@@ -9,7 +9,8 @@ from enum import StrEnum
 from chat.suggestions import GUIDE_SUGGESTIONS
 from guide import held_out
 from guide.conversations import Conversation, Turn
-from guide.topics import ARROW, Knowledge, Topic
+from guide.topics import Knowledge, Topic
+from guide.wordings import ARROW
 
 
 class Kind(StrEnum):

@@ -16,25 +16,29 @@ from guide.wordings import Wording
 OFF_TOPIC_SHARE = 0.27
 NEAR_MISS_SHARE = 0.11
 DISPLACED_SHARE = 0.10
-FOLLOW_UP_SHARE = 0.15
+FOLLOW_UP_SHARE = 0.25
 
 SOME_TURN_BEFORE_SHARE = 0.22
 MORE_BEFORE_SHARE = 0.3
 LONG_PROMPT_SHARE = 0.03
-THEN_SHARE = 0.3
+THEN_SHARE = 0.4
 AFTER_DECLINED_SHARE = 0.06
 NOTHING_MORE_SHARE = 0.06
 
 
 @dataclass(frozen=True)
 class Turn:
+    """`follows`: whether the answer can be told from what stands before it; if not, as of "tell me
+    more" with nothing before, it is not learned."""
+
     question: str
     answer: str
+    follows: bool = True
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """`before`: the turn before the one whose answer is learned, if there was one."""
+    """`before`: the turn before the last one, if there was one."""
 
     last: Turn
     before: Turn | None = None
@@ -64,7 +68,7 @@ class Conversations:
 
     def _unrelated_turn(self) -> Turn:
         if self._random.random() < MORE_BEFORE_SHARE:
-            return Turn(self._more(), self._random.choice(self._knowledge.topics).more)
+            return self._more_of(self._random.choice(self._knowledge.topics))
         return self._some_turn()
 
     def _some_turn(self) -> Turn:
@@ -117,16 +121,21 @@ class Conversations:
         return Conversation(Turn(self._more(), topic.more), before=self._turn_about(topic))
 
     def _asked_twice_for_more(self) -> Conversation:
-        topic = self._random.choice(self._knowledge.topics)
-        before = Turn(self._more(), topic.more)
+        before = self._more_of(self._random.choice(self._knowledge.topics))
         return Conversation(Turn(self._more(), self._knowledge.nothing_more), before=before)
 
     def _asked_for_another(self) -> Conversation:
-        topic = self._random.choice(self._with_follow_ups)
-        follow_up = self._random.choice(topic.follow_ups)
-        question = follow_up.wording.sample(self._random, self._knowledge.words)
-        answer = self._knowledge.by_name[follow_up.topic].answer
-        return Conversation(Turn(self._typed(question), answer), before=self._turn_about(topic))
+        while True:
+            topic = self._random.choice(self._with_follow_ups)
+            follow_up = self._random.choice(topic.follow_ups)
+            question = follow_up.wording.sample(self._random, self._knowledge.words)
+            if plain(question) not in self._knowledge.held_out_follow_ups:
+                answer = self._knowledge.answer_to(follow_up, after=topic)
+                asked = self._typed(question)
+                return Conversation(Turn(asked, answer), before=self._turn_about(topic))
+
+    def _more_of(self, topic: Topic) -> Turn:
+        return Turn(self._more(), topic.more, follows=False)
 
     def _more(self) -> str:
         wording = self._random.choice(self._knowledge.phrases.more)

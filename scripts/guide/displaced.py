@@ -11,7 +11,7 @@ from random import Random
 
 from guide.topics import Knowledge
 
-NOT_NOUNS = frozenset({"number", "verbs", "adjectives", "past_dates", "other_ai"})
+NOT_NOUNS = frozenset({"number", "verbs", "adjectives", "past_dates", "other_ai", "more_about"})
 MADE_UP_SHARE = 0.25
 
 

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 from chat.suggestions import GUIDE_SUGGESTIONS
+from guide.wordings import ARROW
 
 FOLDER = Path(__file__).parent / "held_out"
 NAMES = ("tuning", "final")
@@ -31,13 +32,19 @@ def read(name: str) -> Lines:
 
 def questions() -> frozenset[str]:
     """All that no training may show, in plain form. What a suggestion card asks is no secret."""
-    held_out = {
-        plain(question)
-        for name in NAMES
-        for lines in read(name).values()
-        for question in lines["questions"]
-    }
+    held_out = {plain(question) for question in _lines("questions")}
     return frozenset(held_out - {plain(card.text) for card in GUIDE_SUGGESTIONS})
+
+
+def follow_ups() -> frozenset[str]:
+    """Those that fit one topic: no training may show them after it, in plain form. "Tell me more" and
+    its like fit all and are no secret."""
+    asked = (line.partition(ARROW)[0] for line in (*_lines("more"), *_lines("then")))
+    return frozenset(plain(question) for question in asked)
+
+
+def _lines(kind: str) -> list[str]:
+    return [line for name in NAMES for lines in read(name).values() for line in lines.get(kind, [])]
 
 
 def plain(question: str) -> str:

@@ -29,5 +29,14 @@ class Recipe:
 
     @classmethod
     def further(cls) -> Recipe:
-        """For a model that is there, and has to learn some topics more or other answers."""
-        return cls(seed=20261123, steps=550, peak_rate=3e-4, goes_on=True)
+        """For a model that is there, and has to learn some topics more or other answers. Larger steps make
+        it forget; declining it has learned, so that weighs less."""
+        return cls(
+            seed=20261123,
+            steps=5000,
+            peak_rate=6e-4,
+            warm_up_steps=50,
+            whole_shares=((1.0, 0.35),),
+            declining_weight=2.0,
+            goes_on=True,
+        )

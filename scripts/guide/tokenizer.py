@@ -80,6 +80,10 @@ class Codec:
         """As CHAT_TEMPLATE writes it, up to where the answer begins."""
         return self._prompt(conversation, self.encode)
 
+    def first_answer(self, prompt: list[int]) -> int:
+        """Where the answer of the turn before begins in a prompt that has one."""
+        return prompt.index(self.im_start, 1) + 1 + len(self._remembered("assistant\n"))
+
     def prompt_with_dropout(
         self, conversation: Conversation, *, dropout: float, random: Random
     ) -> list[int]:

@@ -2,7 +2,8 @@
 
 `topics/*.toml`: one file an area, one `[[topic]]` a subject with its answer, what to say to "tell me
 more" (`more`), and its wordings (see `wordings`), one a line. `follow_ups`: short questions that
-only make sense after this answer, each with the topic that answers it: `where is it -> models-folder`.
+only make sense after this answer, each with the topic that answers it: `where is it -> models-folder`;
+`-> more` leads to its own `more`.
 `near_misses`: questions that share words with the topic and are declined all the same.
 
 `off_topic.toml`: what is declined. `words/*.txt`: lists of words that off-topic wordings draw from.
@@ -18,10 +19,10 @@ from functools import cached_property
 from pathlib import Path
 
 from guide import held_out
-from guide.wordings import Wording, WordingInvalid, Words
+from guide.wordings import ARROW, Wording, WordingInvalid, Words
 
 FOLDER = Path(__file__).parent
-ARROW = " -> "
+MORE = "more"
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Phrases:
 @dataclass(frozen=True)
 class Knowledge:
     """`off_topic`: its questions are declined. `nothing_more`: said to a second "tell me more".
-    `held_out`: questions that must not be trained, in the plain form of `held_out.plain`."""
+    `held_out`, `held_out_follow_ups`: questions that must not be trained, the latter after a topic they
+    fit, in the plain form of `held_out.plain`."""
 
     topics: tuple[Topic, ...]
     off_topic: Topic
@@ -64,10 +66,14 @@ class Knowledge:
     phrases: Phrases
     words: Words = field(repr=False)
     held_out: frozenset[str] = field(repr=False)
+    held_out_follow_ups: frozenset[str] = field(repr=False)
 
     @cached_property
     def by_name(self) -> dict[str, Topic]:
         return {topic.name: topic for topic in (*self.topics, self.off_topic)}
+
+    def answer_to(self, follow_up: FollowUp, *, after: Topic) -> str:
+        return after.more if follow_up.topic == MORE else self.by_name[follow_up.topic].answer
 
     @cached_property
     def answers(self) -> tuple[str, ...]:
@@ -91,6 +97,7 @@ def load() -> Knowledge:
         phrases=_phrases(words),
         words=words,
         held_out=held_out.questions(),
+        held_out_follow_ups=held_out.follow_ups(),
     )
     _check(knowledge)
     return knowledge
@@ -172,5 +179,5 @@ def _check(knowledge: Knowledge) -> None:
         raise ValueError("Two topics have the same name.")
     for topic in knowledge.topics:
         for follow_up in topic.follow_ups:
-            if follow_up.topic not in knowledge.by_name:
+            if follow_up.topic not in (MORE, *knowledge.by_name):
                 raise ValueError(f"A follow-up of {topic.name} leads to {follow_up.topic!r}.")

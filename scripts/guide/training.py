@@ -1,8 +1,9 @@
 """Trains the guide on a CPU: some half an hour on two cores.
 
-The loss counts tokens of answers only. All answers are known by heart after some hundred steps, and
-from then on the few tokens that *choose* the answer would drown among those that only recite it.
-So most answers are cut after the tokens that tell them from each other, and recited tokens weigh less.
+The loss counts tokens of answers only: of the last one, and those that choose the one before it. All
+answers are known by heart after some hundred steps, and from then on the few tokens that *choose* the
+answer would drown among those that only recite it. So most answers are cut after the tokens that tell
+them from each other, and recited tokens weigh less.
 """
 
 from __future__ import annotations
@@ -31,13 +32,12 @@ POOL = 2048
 
 @dataclass(frozen=True)
 class Document:
-    """`num_choosing`: the first so many tokens of the answer tell it from all others. `weight`: how
-    much these count."""
+    """`choosing`: where the tokens stand, in prompt and answer, that tell an answer from all others,
+    and how much these count."""
 
     prompt: list[int]
     answer: list[int]
-    num_choosing: int
-    weight: float
+    choosing: list[tuple[slice, float]]
 
     def __len__(self) -> int:
         return len(self.prompt) + len(self.answer)
@@ -149,12 +149,19 @@ class Batches:
         return batches
 
     def _document(self, conversation: Conversation, whole_share: float) -> Document:
+        prompt = self._prompt(conversation)
         answer = self._codec.answer(conversation.last.answer)
-        num_choosing = self._num_choosing[tuple(answer)]
-        weight = self._recipe.declining_weight if answer == self._declines else 1.0
+        choosing = [self._choosing(answer, len(prompt))]
+        if (before := conversation.before) and before.follows:
+            at = self._codec.first_answer(prompt)
+            choosing.append(self._choosing(self._codec.answer(before.answer), at))
         if self._random.random() >= whole_share:
-            answer = answer[:num_choosing]
-        return Document(self._prompt(conversation), answer, num_choosing, weight)
+            answer = answer[: self._num_choosing[tuple(answer)]]
+        return Document(prompt, answer, choosing)
+
+    def _choosing(self, answer: list[int], at: int) -> tuple[slice, float]:
+        weight = self._recipe.declining_weight if answer == self._declines else 1.0
+        return slice(at, at + self._num_choosing[tuple(answer)]), weight
 
     def _prompt(self, conversation: Conversation) -> list[int]:
         if self._random.random() >= self._recipe.dropout_share:
@@ -190,11 +197,15 @@ def _padded(documents: list[Document], recited_weight: float) -> Batch:
     weights = torch.zeros((len(documents), length))
     for row, document in enumerate(documents):
         ids = [*document.prompt, *document.answer]
-        first, end = len(document.prompt) - 1, len(ids) - 1
+        end = len(ids) - 1
         tokens[row, :end] = torch.tensor(ids[:-1])
-        targets[row, first:end] = torch.tensor(document.answer)
-        weights[row, first:end] = recited_weight
-        weights[row, first : first + document.num_choosing] = document.weight
+        targets[row, :end] = torch.tensor(ids[1:])
+        weights[row, len(document.prompt) - 1 : end] = recited_weight
+        for (
+            choosing,
+            weight,
+        ) in document.choosing:  # a token is foretold where the one before it stands
+            weights[row, choosing.start - 1 : choosing.stop - 1] = weight
     return Batch(tokens, targets, weights)
 
 

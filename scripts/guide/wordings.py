@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 
 SPECIAL = re.compile(r"[()\[\]|{}]|[^()\[\]|{}]+")
+ARROW = " -> "  # between a follow-up and the topic that answers it
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 Words = Mapping[str, Sequence[str]]

@@ -125,7 +125,9 @@ def test_the_page_looks_finished(bare_product, signed_in, attic, look, request):
     card.get_by_label("Address of Attic").fill(attic.origin.replace("http", "https"))
     card.get_by_role("button", name="Ask and change Attic").click()
     expect(card.get_by_text("It does not speak HTTPS there.")).to_be_visible()
-    expect(card.get_by_label("Address of Attic")).to_have_value(attic.origin.replace("http", "https"))
+    expect(card.get_by_label("Address of Attic")).to_have_value(
+        attic.origin.replace("http", "https")
+    )
     check_look(page, "servers-not-changed", request)
     for name, path in (("list", "/models/"), ("chat", "/")):
         page.goto(f"{bare_product.url}{path}")

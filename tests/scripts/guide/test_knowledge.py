@@ -65,6 +65,40 @@ def test_what_is_held_out_is_never_trained(knowledge):
     assert [question for question in held_out if question in trained] == []
 
 
+def test_a_follow_up_that_is_held_out_is_never_trained_after_its_topic(knowledge):
+    drawn = islice(Conversations(knowledge, seed=3), 20_000)
+    trained = {
+        (each.before.answer, plain(each.last.question)) for each in drawn if each.before is not None
+    }
+    held_out = [
+        (case.conversation.before.answer, plain(case.conversation.last.question))
+        for case in cases(knowledge, "final")
+        if case.kind is Kind.FOLLOW_UP
+        and case.conversation.last.answer in {topic.answer for topic in knowledge.topics}
+    ]
+
+    assert len(held_out) > 30
+    assert [each for each in held_out if each in trained] == []
+
+
+def test_a_follow_up_leads_to_another_topic_or_to_more_of_its_own(knowledge):
+    topic = knowledge.by_name["share-a-chat"]
+    answers = {knowledge.answer_to(one, after=topic) for one in topic.follow_ups}
+
+    assert topic.more in answers
+    assert knowledge.by_name["more-users"].answer in answers
+    assert topic.answer not in answers
+
+
+def test_an_answer_that_nothing_before_it_tells_is_not_learned(knowledge):
+    """As of “tell me more” with nothing before it."""
+    more = {topic.more for topic in knowledge.topics}
+    befores = [each.before for each in islice(Conversations(knowledge, seed=2), 2_000)]
+
+    assert {one.follows for one in befores if one and one.answer in more} == {False}
+    assert {one.follows for one in befores if one and one.answer not in more} == {True}
+
+
 def test_the_two_sets_of_held_out_questions_have_nothing_in_common(knowledge):
     tuning, final = (
         {
