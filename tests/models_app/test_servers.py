@@ -6,11 +6,11 @@ import html
 import logging
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -191,7 +191,7 @@ def test_a_key_is_sent_and_nowhere_shown(staff, attic, locked, caplog):
     assert not any(KEY in text for text in texts)
 
 
-def changed(client: Client, server: RemoteServer, **given: str) -> HttpResponse:
+def changed(client: Client, server: RemoteServer, **given: str) -> Any:
     """`server` is as in the database afterwards."""
     stays = {"address": server.base_url, "name": server.name}
     answer = client.post(url(server, "change"), stays | given)

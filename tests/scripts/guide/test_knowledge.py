@@ -74,6 +74,7 @@ def test_a_follow_up_that_is_held_out_is_never_trained_after_its_topic(knowledge
         (case.conversation.before.answer, plain(case.conversation.last.question))
         for case in cases(knowledge, "final")
         if case.kind is Kind.FOLLOW_UP
+        and case.conversation.before is not None
         and case.conversation.last.answer in {topic.answer for topic in knowledge.topics}
     ]
 
