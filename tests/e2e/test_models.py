@@ -23,6 +23,19 @@ def test_broken_files_are_listed_with_the_reason_and_disturb_nothing(own_product
         expect(row.get_by_role("button", name="Load")).to_have_count(0)
 
 
+def test_a_long_word_in_a_reason_cuts_no_button_off(own_product, signed_in):
+    key = "k" * 100
+    pair = struct.pack("<Q", len(key)) + key.encode() + struct.pack("<II", 4, 1)
+    header = b"GGUF" + struct.pack("<IQQ", 3, 0, 2)
+    (own_product.models_dir / "twice.gguf").write_bytes(header + pair + pair)
+
+    page = signed_in(own_product, "/models/", viewport={"width": 1280, "height": 900})
+
+    expect(page.locator("[data-entry]", has_text="twice.gguf")).to_contain_text(key)
+    table = page.locator(".models-table")
+    assert table.evaluate("table => table.offsetWidth <= table.parentElement.clientWidth")
+
+
 def test_a_model_is_loaded_and_unloaded_by_hand(own_product, signed_in):
     page = signed_in(own_product, "/models/")
     row = page.locator("[data-entry]", has_text="plain.gguf")
