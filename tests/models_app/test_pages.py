@@ -135,10 +135,16 @@ def test_a_model_is_listed_with_its_facts_and_state(folder, staff):
 
     shown = row(text, CatalogEntry.objects.get())
     assert state(shown) == "unloaded"
-    for fact in ("Hello 1M", "hello.gguf", "llama", "2,048", "Yes", "Default", "Load"):
+    for fact in ("Hello 1M", "hello.gguf · llama<", "2,048", "Default", "Load"):
         assert fact in shown
     assert f"{path.stat().st_size / 1e3:.0f}\N{NO-BREAK SPACE}kB" in shown
     assert "Add your first model" not in text
+
+
+def test_a_model_without_a_chat_template_says_so(folder, staff):
+    write_scripted_model(folder / "bare.gguf", "Hello.", chat_template=None)
+
+    assert "bare.gguf · llama, no chat template<" in page(staff)
 
 
 def test_a_broken_model_shows_its_reason_and_offers_no_loading(folder, staff):
