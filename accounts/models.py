@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from typing import Any, Self
 
 from django.contrib.auth.models import AbstractUser, Group
@@ -130,11 +131,19 @@ class UsageRecord(models.Model):
         return f"{self.prompt_tokens + self.completion_tokens} tokens of {self.model_name}"
 
 
-class QuotaQuerySet(models.QuerySet["Quota"]):
-    def of(self, user: User) -> Self:
-        """All of them hold: the tightest decides."""
-        everybody = models.Q(user=None, group=None)
-        return self.filter(everybody | models.Q(user=user) | models.Q(group__user=user)).distinct()
+class QuotaManager(models.Manager["Quota"]):
+    # Asked before each answer. To put this together takes Django three times as long as to ask it.
+    _OF_USER = """
+        SELECT quota.* FROM accounts_quota AS quota
+        LEFT JOIN accounts_user_groups AS membership
+            ON membership.group_id = quota.group_id AND membership.user_id = %(user)s
+        WHERE quota.user_id = %(user)s OR membership.user_id IS NOT NULL
+            OR (quota.user_id IS NULL AND quota.group_id IS NULL)
+    """
+
+    def of(self, user: User) -> Iterable[Quota]:
+        """All of them hold: the tightest decides. One query."""
+        return self.raw(self._OF_USER, {"user": user.pk})
 
 
 class Quota(models.Model):
@@ -147,7 +156,7 @@ class Quota(models.Model):
     max_tokens = models.PositiveBigIntegerField(null=True, blank=True)
     max_requests = models.PositiveIntegerField(null=True, blank=True)
 
-    objects = QuotaQuerySet.as_manager()
+    objects = QuotaManager()
 
     class Meta:
         constraints = (

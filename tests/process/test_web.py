@@ -371,3 +371,33 @@ def test_connections_wait_while_the_process_is_started_again(tmp_path):
         web.start()
 
         assert asking.result()[0] == 200
+
+
+NUMBER_OF_THREADS = """
+import asyncio, threading
+from minerva_site.asgi import application
+
+async def number_of_threads():
+    messages = [{"type": "http.request", "body": b""}]
+    seen = []
+
+    async def receive():
+        return messages.pop() if messages else await asyncio.sleep(60)
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            seen.extend([message["status"], threading.active_count()])
+
+    headers = [(b"host", b"127.0.0.1:%d"), (b"access-control-request-method", b"POST")]
+    request = {"type": "http", "method": "OPTIONS", "path": "/v1/models", "query_string": b"", "headers": headers}
+    await application(request, receive, send)
+    print(*seen)
+
+asyncio.run(number_of_threads())
+"""
+
+
+def test_a_program_is_answered_without_a_thread_of_its_request(web):
+    printed = web.run(NUMBER_OF_THREADS % web.port).splitlines()
+
+    assert printed[-1] == "204 1"
