@@ -25,8 +25,8 @@ _ADVICE = {
     ),
     Cause.BAD_FILE: Advice(
         "Bad file",
-        "Compare its size and SHA-256 with those at its source. What is fetched on the page Downloads is "
-        "checked by itself.",
+        "Compare its size and SHA-256 with those at its source, and fetch it again if they differ. What is "
+        "fetched on the page Downloads is checked by itself.",
     ),
     Cause.UNSUPPORTED: Advice(
         "Not supported", "Update Minerva, or take another file of this model."

@@ -28,10 +28,10 @@ def resolve(name: str, names: Mapping[str, CatalogEntry]) -> CatalogEntry | None
     `default`. `names`: as of `api_names`, with their own settings, which are else read one by one."""
     if name in ("", DEFAULT):
         default = catalog.api_default_entry()
-        return _by_id(str(default.pk), names.values()) if default else None
+        return _by_id(default.pk, names.values()) if default else None
     return (
         names.get(name)
-        or _by_id(name, names.values())
+        or _by_id(_id_in(name), names.values())
         or _by_case(name, names)
         or _by_alias(name, names.values())
     )
@@ -50,11 +50,14 @@ def _quantized(entry: CatalogEntry) -> str:
     return f"{entry.name}:{entry.quantization}" if entry.quantization else entry.name
 
 
-def _by_id(name: str, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
+def _id_in(name: str) -> UUID | None:
     try:
-        wanted = UUID(name)
+        return UUID(name)
     except ValueError:
         return None
+
+
+def _by_id(wanted: UUID | None, entries: Iterable[CatalogEntry]) -> CatalogEntry | None:
     return next((entry for entry in entries if entry.pk == wanted), None)
 
 

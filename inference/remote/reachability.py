@@ -4,7 +4,8 @@ that others wait for must not end with it: so the server is asked."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from inference.errors import InferenceError, RemoteUnreachable
 
@@ -28,12 +29,22 @@ class Reachability:
         assert self.error is not None
         return self.error
 
-    def answered(self) -> None:
+    @contextmanager
+    def during_request(self) -> Iterator[None]:
+        """Around each request, for what becomes of it: answered, broken off, or neither."""
+        num_before = self._num_in_a_row
+        try:
+            yield
+        except RemoteUnreachable as error:
+            self._note_lost(error, num_before)
+            raise
         self._num_in_a_row = 0
 
-    def lost(self, error: RemoteUnreachable) -> None:
-        """A request ended with this. Who takes no connection is gone, and so is who breaks off every time."""
-        self._num_in_a_row += 1
+    def _note_lost(self, error: RemoteUnreachable, num_before: int) -> None:
+        """Who takes no connection is gone, and so is who breaks off every time. Answers that were cut off
+        together, for instance by a proxy that started again, count as one."""
+        if num_before >= self._num_in_a_row:
+            self._num_in_a_row += 1
         if error.facts.get("reason") == "connect" or self._num_in_a_row >= MOST_IN_A_ROW:
             self._note_gone(error)
         elif self._asking is None or self._asking.done():

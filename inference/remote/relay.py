@@ -15,7 +15,7 @@ from contextlib import suppress
 
 import httpx2
 
-from inference.errors import InferenceError, RemoteUnreachable
+from inference.errors import InferenceError
 from inference.messages import (
     Cancel,
     Embed,
@@ -138,10 +138,10 @@ class Relay:
             silence_seconds=self._command.settings.silence_seconds,
         )
         try:
-            async for event in completing.events(start, answer):
-                self.num_steps += 1
-                self._emit(start.generation_id, event)
-            self._reachability.answered()
+            with self._reachability.during_request():
+                async for event in completing.events(start, answer):
+                    self.num_steps += 1
+                    self._emit(start.generation_id, event)
         except asyncio.CancelledError:
             self._emit(start.generation_id, self._end_of(answer))
         except Exception as error:
@@ -179,20 +179,18 @@ class Relay:
         began_at = time.monotonic()
         reason, count = FinishReason.STOP, 0
         try:
-            count = await work()
+            with self._reachability.during_request():
+                count = await work()
         except asyncio.CancelledError:
             reason = FinishReason.CANCELLED
         except Exception as error:
             self._emit(command.generation_id, Failed(self._failure(command, error).info))
             return
-        self._reachability.answered()
         usage = Usage(prompt_tokens=count, completion_tokens=0)
         timings = Timings(time_to_first_token=None, decode=0.0, total=time.monotonic() - began_at)
         self._emit(command.generation_id, Finished(reason, usage, timings))
 
     def _failure(self, command: Start | Embed | Tokenize, error: Exception) -> InferenceError:
-        if isinstance(error, RemoteUnreachable):
-            self._reachability.lost(error)
         if isinstance(error, InferenceError):
             return named(error, self._endpoint)
         logger.error("relaying failed generation=%s", command.generation_id, exc_info=error)

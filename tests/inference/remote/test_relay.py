@@ -542,9 +542,24 @@ def test_a_server_that_breaks_off_each_time_ends_the_runner(server, runner):
     assert text_of(runner.complete()).strip() == server.text
 
     server.answer = Handler.cut
-    for number in range(3):
+    for number in range(2):
         runner.start(str(number))
+        runner.read_to_end(str(number))
+    runner.start("third")
     assert last_words(runner).error.message.startswith(f"{LAB} broke off")
+
+
+def test_answers_that_are_cut_off_together_count_once(server, runner, breaking):
+    names = [f"answer {number}" for number in range(6)]
+    for name in names:
+        runner.start(name, "this")
+    runner.read_until(lambda: all(runner.has(name, Delta) for name in names))
+    breaking.set()
+    runner.read_to_end(*names)
+    server.answer = None
+
+    assert {failed(runner.of(name)).error.code for name in names} == {"remote_unreachable"}
+    assert text_of(runner.complete()).strip() == server.text
 
 
 def test_a_server_that_is_gone_ends_the_runner(server, runner):
