@@ -38,15 +38,30 @@ PAGES = {
     "answers": "/chats/settings/",
     "not-there": "/nowhere/",
 }
+MORE_PAGES = (
+    "/",
+    "/models/",
+    "/models/discover/",
+    "/models/downloads/",
+    "/models/servers/",
+    "/models/engines/",
+)
+# What can be pressed and lies beyond an edge behind which nothing can be scrolled to.
+CUT_OFF = """() => [...document.querySelectorAll("a, button, input, select, textarea")].filter(one => {
+    const {width, left, right} = one.getBoundingClientRect();
+    for (let around = one.parentElement; around && width; around = around.parentElement) {
+        const {overflowX} = getComputedStyle(around), frame = around.getBoundingClientRect();
+        if (overflowX === "auto" || overflowX === "scroll") return false;
+        if (overflowX !== "visible" && frame.width > 2 && left < frame.right && right > frame.right + 1) return true;
+    }
+    return false;
+}).map(one => one.outerHTML)"""
 
 
 def check_look(page: Page, name: str, request: pytest.FixtureRequest) -> None:
     SCREENS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENS / f"{name}-{request.node.callspec.id}.png")
-    sideways = page.evaluate(
-        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    assert sideways <= 0
+    assert sideways(page) <= 0
     found = Axe().run(page).response["violations"]
     serious = [
         f"{violation['id']}: {node['html']}"
@@ -55,6 +70,13 @@ def check_look(page: Page, name: str, request: pytest.FixtureRequest) -> None:
         for node in violation["nodes"]
     ]
     assert serious == []
+
+
+def sideways(page: Page) -> int:
+    """How many pixels it can be scrolled so."""
+    return int(
+        page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    )
 
 
 @each_look
@@ -119,6 +141,16 @@ def test_pages_of_people_and_keys_look_finished(product, signed_in, look, name, 
     page.wait_for_load_state("networkidle")
 
     check_look(page, name, request)
+
+
+def test_nothing_is_cut_off_between_wide_and_narrow(product, signed_in):
+    page = signed_in(product, expects=404)
+    for path in (*PAGES.values(), *MORE_PAGES):
+        page.goto(product.url + path)
+        for width in (1280, 1024, 800, 640, 320):
+            page.set_viewport_size({"width": width, "height": 800})
+            found = sideways(page), page.evaluate(CUT_OFF)
+            assert found == (0, []), f"{path} at {width} pixels"
 
 
 @two_looks
