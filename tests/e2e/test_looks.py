@@ -48,11 +48,11 @@ MORE_PAGES = (
 )
 # What can be pressed and lies beyond an edge behind which nothing can be scrolled to.
 CUT_OFF = """() => [...document.querySelectorAll("a, button, input, select, textarea")].filter(one => {
-    const {width, left, right} = one.getBoundingClientRect();
+    const {width, right} = one.getBoundingClientRect();
     for (let around = one.parentElement; around && width; around = around.parentElement) {
         const {overflowX} = getComputedStyle(around), frame = around.getBoundingClientRect();
         if (overflowX === "auto" || overflowX === "scroll") return false;
-        if (overflowX !== "visible" && frame.width > 2 && left < frame.right && right > frame.right + 1) return true;
+        if (overflowX !== "visible" && frame.width > 2 && right > frame.right + 1) return true;
     }
     return false;
 }).map(one => one.outerHTML)"""
