@@ -50,6 +50,7 @@ async def count_tokens(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 def _job(asked: MessagesRequest, target: Target) -> Job:
+    _refuse_begun(asked)
     offer, choice = offer_of(asked), asked.tool_choice
     note = StreamNote(
         kind="messages",
@@ -85,6 +86,13 @@ def _job(asked: MessagesRequest, target: Target) -> Job:
     )
 
 
+def _refuse_begun(asked: MessagesRequest) -> None:
+    if asked.messages and asked.messages[-1].role == "assistant":
+        raise unsupported(
+            "An answer cannot be begun for the model: end with a message of the user.", "messages"
+        )
+
+
 def _sampling(asked: MessagesRequest, own: SamplingParams, offer: Offer) -> SamplingParams:
     said = {name: getattr(asked, name) for name in SAMPLING}
     params = msgspec.structs.replace(
@@ -92,7 +100,7 @@ def _sampling(asked: MessagesRequest, own: SamplingParams, offer: Offer) -> Samp
         **{name: value for name, value in said.items() if value is not None},
         max_tokens=asked.max_tokens,
         stop=tuple(asked.stop_sequences or ()),
-        output=offer.output or _output(asked),
+        output=offer.output_or(_output(asked), "output_config.format"),
     )
     check_sampling(params)
     return params

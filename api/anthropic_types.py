@@ -13,6 +13,8 @@ from api.errors import invalid, unsupported
 from api.tools import Offer, choose
 from inference.types import Called, ChatMessage, Tool
 
+BILLING = "x-anthropic-billing-header:"
+
 
 class Block(msgspec.Struct, kw_only=True):
     """One part of a message's content; which fields it has depends on its type."""
@@ -80,16 +82,24 @@ class MessagesRequest(Countable, kw_only=True):
 def messages_of(asked: Countable, *, system_prompt: str) -> tuple[ChatMessage, ...]:
     """`system_prompt`: the model's own, where the request has none."""
     said: list[ChatMessage] = []
-    system = _text(asked.system or "", "system") or system_prompt
+    system = _text(_without_noise(asked.system or ""), "system") or system_prompt
     if system:
         said.append(ChatMessage("system", system))
     for place, message in enumerate(asked.messages):
         said.extend(_messages(message, f"messages[{place}]"))
-    if asked.messages and asked.messages[-1].role == "assistant":
-        raise unsupported(
-            "An answer cannot be begun for the model: end with a message of the user.", "messages"
-        )
-    return with_one_system_prompt(said)
+    return with_one_system_prompt(_joined(said))
+
+
+def _joined(said: list[ChatMessage]) -> list[ChatMessage]:
+    """Turns of one role that follow each other are one, as this API has it: many chat templates refuse them."""
+    joined: list[ChatMessage] = []
+    for one in said:
+        if joined and one.role == joined[-1].role and one.role in ("user", "assistant"):
+            before = joined.pop()
+            text = "\n\n".join(filter(None, (before.content, one.content)))
+            one = ChatMessage(one.role, text, (*before.tool_calls, *one.tool_calls))
+        joined.append(one)
+    return joined
 
 
 def offer_of(asked: Countable) -> Offer:
@@ -129,6 +139,14 @@ def _result(block: Block, field: str) -> ChatMessage:
 
 def _called(block: Block) -> Called:
     return Called(block.id, block.name, bodies.text_of(block.input) or "{}")
+
+
+def _without_noise(system: str | list[Block]) -> str | list[Block]:
+    """Claude Code puts a line with a number of its own before each request, which is nothing for the model,
+    and with which no two prompts would begin alike."""
+    if isinstance(system, str):
+        return system
+    return [block for block in system if not block.text.startswith(BILLING)]
 
 
 def _text(content: str | list[Block], field: str) -> str:

@@ -170,11 +170,7 @@ def _sampling(asked: ChatRequest, own: SamplingParams, offer: Offer) -> Sampling
         if not asked.logprobs:
             raise unsupported("“top_logprobs” needs “logprobs”: true.", "top_logprobs")
         more["logprobs"] = asked.top_logprobs or 0
-    output = offer.output or output_of(asked.response_format)
-    if offer.output and output_of(asked.response_format):
-        raise unsupported(
-            "A tool that has to be called leaves no place for “response_format”.", "response_format"
-        )
+    output = offer.output_or(output_of(asked.response_format), "response_format")
     return sampling_of(asked, own, output=output, **more)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from api.errors import invalid, unsupported
+from inference.limits import is_object
 from inference.types import Called, ChatMessage, Role
 
 ROLES: dict[str, Role] = {
@@ -28,7 +30,7 @@ class Part(msgspec.Struct, kw_only=True):
 
 class CalledFunction(msgspec.Struct, kw_only=True):
     name: str
-    arguments: str = "{}"
+    arguments: str | None = None
 
 
 class GivenCall(msgspec.Struct, kw_only=True):
@@ -87,6 +89,15 @@ def _message(message: Message, place: int) -> ChatMessage:
     return ChatMessage(
         ROLES[message.role],
         text,
-        tuple(Called(call.id, call.function.name, call.function.arguments) for call in calls),
+        tuple(called(call.id, call.function.name, call.function.arguments) for call in calls),
         message.tool_call_id or "",
     )
+
+
+def called(call_id: str, name: str, arguments: str | None) -> Called:
+    """Chat templates need an object. What is none was most likely cut off at a limit, and comes back with the
+    conversation that it is part of: it is kept as the text that it is."""
+    arguments = arguments or "{}"
+    if not is_object(arguments):
+        arguments = json.dumps({"arguments": arguments})
+    return Called(call_id, name, arguments)

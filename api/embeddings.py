@@ -24,7 +24,7 @@ from inference.types import Embedding, EmbeddingRequest, Failed, Finished, Finis
 class EmbeddingsRequest(msgspec.Struct, kw_only=True):
     input: str | list[Any]
     model: str = ""
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
     pooling: Pooling | None = None
     backend: str | None = None

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from inference.causes import retry_of
-from inference.errors import ErrorInfo, ModelLoadFailed
+from inference.errors import ContextWindowExceeded, ErrorInfo, ModelLoadFailed
+
+TOO_LONG = "context_length_exceeded"
 
 # By status: OpenAI's name of the kind of error, and Anthropic's.
 KINDS = {
@@ -62,9 +64,31 @@ class ApiError(Exception):
         }
         return {"error": {**error, **self.facts}}
 
+    @property
+    def _words_for_anthropic(self) -> str:
+        """Its clients look for these words, and some for the numbers in them."""
+        if self.code != TOO_LONG:
+            return str(self)
+        return "prompt is too long: {prompt_tokens} tokens > {context_window} maximum".format(
+            **self.facts
+        )
+
     def for_anthropic(self, request_id: str) -> dict[str, Any]:
-        error = {"type": KINDS[self.status][1], "message": str(self), **self.facts}
+        error = {"type": KINDS[self.status][1], "message": self._words_for_anthropic, **self.facts}
         return {"type": "error", "error": error, "request_id": request_id}
+
+
+def too_long(info: ErrorInfo) -> ApiError:
+    """Clients tell by the words “maximum context length is” that they have to shorten the conversation."""
+    tokens, window = (int(info.facts[name]) for name in ("prompt_tokens", "context_window"))
+    return ApiError(
+        400,
+        f"This prompt has {tokens} tokens, and this model's maximum context length is {window} tokens. Shorten "
+        "it or start a new chat.",
+        code=TOO_LONG,
+        param="messages",
+        facts={"prompt_tokens": tokens, "context_window": window},
+    )
 
 
 def invalid(message: str, param: str | None = None) -> ApiError:
@@ -85,7 +109,6 @@ class Mapped:
 
 MAPPED = {
     "invalid_request": Mapped(400, "invalid_value"),
-    "context_window_exceeded": Mapped(400, "context_length_exceeded"),
     "model_file_invalid": Mapped(500, "model_file_invalid"),
     "model_load_failed": Mapped(503, "model_load_failed", 30),
     "chat_template_failed": Mapped(400, "chat_template_failed"),
@@ -101,6 +124,8 @@ UNKNOWN = Mapped(500, "internal_error")
 
 def of_inference(info: ErrorInfo) -> ApiError:
     """`info`'s sentence is fit for everybody; of its facts, numbers are."""
+    if info.code == ContextWindowExceeded.code:
+        return too_long(info)
     mapped = MAPPED.get(info.code, UNKNOWN)
     field = info.facts.get("field")
     return ApiError(

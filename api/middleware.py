@@ -28,6 +28,7 @@ CORS_HEADERS = {
     ),
     "Access-Control-Max-Age": "600",
 }
+EXPOSED = "X-Request-Id, Request-Id, Retry-After, Minerva-Fallback"
 
 
 class ApiMiddleware:
@@ -52,6 +53,7 @@ class ApiMiddleware:
 async def answer(request: HttpRequest) -> HttpResponseBase:
     if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
         response: HttpResponseBase = HttpResponse(status=204, headers=CORS_HEADERS)
+        _allow_headers(request, response)
     else:
         response = await _routed(request)
     _allow_origin(request, response)
@@ -71,11 +73,17 @@ async def _routed(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
+def _allow_headers(request: HttpRequest, response: HttpResponseBase) -> None:
+    """All that it asks for: each maker's client has its own."""
+    if asked := request.headers.get("Access-Control-Request-Headers"):
+        response.headers["Access-Control-Allow-Headers"] = asked
+
+
 def _allow_origin(request: HttpRequest, response: HttpResponseBase) -> None:
     """Never with credentials: there are none but the key."""
     response.headers["Vary"] = "Origin"
     origin = request.headers.get("Origin", "")
     if origin in settings.API_ORIGINS:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

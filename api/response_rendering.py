@@ -15,6 +15,7 @@ from api.answer import (
     call_id,
 )
 from api.chat_rendering import timings
+from api.errors import ApiError
 from api.forced_call import CallArguments, CallBegins
 from api.streams import StreamNote, data
 from inference.types import Usage
@@ -44,7 +45,7 @@ class ResponseRenderer:
             case Ends():
                 return [*self._closed(), self._completed(part)]
             case Breaks(error):
-                return [self._event("error", bare=True, **error.for_openai()["error"])]
+                return [self._broken(error), self._failed(error)]
 
     def ending(self, end: Ends) -> bytes:
         raise NotImplementedError  # there is one answer only
@@ -90,6 +91,15 @@ class ResponseRenderer:
     def _completed(self, end: Ends) -> bytes:
         kind = "response.incomplete" if end.reason == "length" else "response.completed"
         return self._event(kind, bare=True, response=body(self._note, self._items, end))
+
+    def _broken(self, error: ApiError) -> bytes:
+        told = {name: fact for name, fact in error.for_openai()["error"].items() if name != "type"}
+        return self._event("error", bare=True, **told)
+
+    def _failed(self, error: ApiError) -> bytes:
+        told = {"code": error.code, "message": str(error)}
+        response = {**body(self._note, self._items, None), "status": "failed", "error": told}
+        return self._event("response.failed", bare=True, response=response)
 
     def _state(self, kind: str) -> bytes:
         return self._event(kind, bare=True, response=body(self._note, [], None))

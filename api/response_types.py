@@ -8,10 +8,10 @@ import msgspec
 
 from api import bodies
 from api.chat import ThinkingFields
-from api.conversation import ROLES, Part, text_of_parts, with_one_system_prompt
+from api.conversation import ROLES, Part, called, text_of_parts, with_one_system_prompt
 from api.errors import invalid, unsupported
 from api.tools import Offer, choose
-from inference.types import Called, ChatMessage, OutputFormat, Tool
+from inference.types import ChatMessage, OutputFormat, Tool
 
 
 class Item(msgspec.Struct, kw_only=True):
@@ -22,7 +22,7 @@ class Item(msgspec.Struct, kw_only=True):
     content: str | list[Part] | None = None
     call_id: str = ""
     name: str = ""
-    arguments: str = ""
+    arguments: str | None = None
     output: str | list[Part] | None = None
 
 
@@ -140,7 +140,7 @@ def _messages(item: Item, field: str) -> list[ChatMessage]:
                 raise invalid(f"There is no role “{item.role[:40]}”.", f"{field}.role")
             return [ChatMessage(ROLES[item.role], text_of_parts(item.content, field))]
         case "function_call":
-            call = Called(item.call_id, item.name, item.arguments or "{}")
+            call = called(item.call_id, item.name, item.arguments)
             return [ChatMessage("assistant", "", (call,))]
         case "function_call_output":
             return [ChatMessage("tool", text_of_parts(item.output, field), call_id=item.call_id)]

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from api import bodies
 from api.callers import Caller
 from api.chat import forced_name, template_options
-from api.errors import unsupported
 from api.response_rendering import ResponseRenderer, whole_response
 from api.response_types import (
     ResponsesRequest,
@@ -95,15 +94,10 @@ def _repeated(asked: ResponsesRequest) -> dict[str, Any]:
 
 
 def _sampling(asked: ResponsesRequest, own: SamplingParams, offer: Offer) -> SamplingParams:
-    output = output_of(asked)
-    if offer.output and output:
-        raise unsupported(
-            "A tool that has to be called leaves no place for “text.format”.", "text.format"
-        )
     limit = asked.max_output_tokens
     return sampling_of(
         asked,
         own,
-        output=offer.output or output,
+        output=offer.output_or(output_of(asked), "text.format"),
         max_tokens=asked.max_tokens if limit is None else limit,
     )

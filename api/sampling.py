@@ -48,6 +48,7 @@ class SamplingFields(msgspec.Struct, kw_only=True):
 PLAIN = tuple(
     name for name in SamplingParams.__struct_fields__ if name in SamplingFields.__struct_fields__
 )
+RANDOM_SEED = -1  # as llama.cpp and Ollama say it
 NOT_PLAIN = ("stop", "logit_bias")
 
 
@@ -64,6 +65,8 @@ def sampling_of(
     given["repeat_penalty"] = _one_of(fields.repeat_penalty, fields.repetition_penalty)
     given["output"] = _output(fields, output)
     given |= more
+    if given["seed"] == RANDOM_SEED:
+        given["seed"] = None
     said = {name: value for name, value in given.items() if value is not None}
     params = msgspec.structs.replace(
         own, **said, stop=_stop(fields.stop), logit_bias=_biases(fields.logit_bias)

@@ -97,16 +97,17 @@ def data(value: object, *, name: str = "") -> bytes:
 
 
 def comment(event: Event | None) -> bytes:
-    """What is waited for, for people who look; clients skip it."""
+    """What is waited for, for people who look; clients skip it. One line, as the blank one that ends an event
+    makes an empty event of it for OpenAI's client, which remembers the id of the last one."""
     match event:
         case Queued(position=position, expected_seconds=seconds):
             about = "" if seconds is None else f", about {seconds:.0f} s"
-            return f": queued {position}{about}\n\n".encode()
+            return f": queued {position}{about}\n".encode()
         case Loading(fraction=fraction):
-            return b": loading %d %%\n\n" % round(100 * fraction)
+            return b": loading %d %%\n" % round(100 * fraction)
         case Moved(name=name, reason=reason):
-            return f": moved to {name}: {reason}\n\n".encode()
-    return b": keep-alive\n\n"
+            return f": moved to {name}: {reason}\n".encode()
+    return b": keep-alive\n"
 
 
 async def written(

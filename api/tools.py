@@ -62,6 +62,18 @@ class Offer:
             return OutputFormat(json_schema=json.dumps(schema))
         return OutputFormat(json_schema=json.dumps(self._any_of(tools)))
 
+    def output_or(self, form: OutputFormat | None, field: str) -> OutputFormat | None:
+        """`form`: what the request wants of the answer, in `field`. Under a form no call can be written."""
+        if form is None:
+            return self.output
+        if self.tools:
+            raise unsupported(
+                f"“tools” and “{field}” cannot be had together: leave out one of them, or send “tool_choice”: "
+                "none.",
+                field,
+            )
+        return form
+
     def _any_of(self, tools: list[Tool]) -> dict[str, Any]:
         """References lead to the top of a schema: what they name goes there, by tool."""
         definitions: dict[str, Any] = {}

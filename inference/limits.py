@@ -36,7 +36,7 @@ MAX_TOOLS_CHARACTERS = 256 * 1024
 # One token a byte at worst, which has to fit into a frame with its bytes.
 MAX_TEXT_BYTES = 256 * 1024
 MAX_OPTIONS_CHARACTERS = 16 * 1024
-TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+TOOL_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 5),
@@ -105,7 +105,7 @@ def check_tokens_request(request: TokensRequest) -> None:
 
 def check_options(options: str) -> None:
     """Of the chat template."""
-    if options and (len(options) > MAX_OPTIONS_CHARACTERS or not _is_object(options)):
+    if options and (len(options) > MAX_OPTIONS_CHARACTERS or not is_object(options)):
         raise InvalidRequest(
             "“chat_template_kwargs” must be a JSON object of at most "
             f"{MAX_OPTIONS_CHARACTERS // 1024} KiB.",
@@ -166,7 +166,7 @@ def check_messages(messages: Sequence[ChatMessage]) -> None:
         )
     for message in messages:
         for call in message.tool_calls:
-            if not _is_object(call.arguments):
+            if not is_object(call.arguments):
                 raise InvalidRequest(
                     "The arguments of a tool call must be a JSON object.", field="messages"
                 )
@@ -194,13 +194,14 @@ def check_tools(tools: Sequence[Tool]) -> None:
 def _check_tool(tool: Tool) -> None:
     if not TOOL_NAME.fullmatch(tool.name):
         raise InvalidRequest(
-            "A tool's name must have 1 to 64 letters, digits, “_”, “-”, “.” or “:”.", field="tools"
+            "A tool's name must have 1 to 128 letters, digits, “_”, “-”, “.” or “:”.", field="tools"
         )
-    if not _is_object(tool.parameters):
+    if not is_object(tool.parameters):
         raise InvalidRequest("A tool's parameters must be a JSON schema.", field="tools")
 
 
-def _is_object(text: str) -> bool:
+def is_object(text: str) -> bool:
+    """Whether it is the text of a JSON object."""
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

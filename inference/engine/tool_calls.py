@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-MAX_NAME = 64
+MAX_NAME = 128
 NAME = re.compile(r"[A-Za-z0-9_.:-]+")
 QWEN_FUNCTION = re.compile(r"<function=([^>\n]+)>(.*?)</function>", re.DOTALL)
 QWEN_PARAMETER = re.compile(r"<parameter=([^>\n]+)>\n?(.*?)\n?</parameter>", re.DOTALL)

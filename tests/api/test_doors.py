@@ -259,17 +259,14 @@ async def test_what_is_no_request_is_refused_in_words(key, body, content_type, s
         ("logit_bias", {"x": 1}),
         ("logit_bias", {"1": 101}),
         ("logit_bias", {str(one): 1 for one in range(1025)}),
-        ("seed", -1),
+        ("seed", -2),
         ("top_logprobs", 3),
         ("messages", []),
         ("messages", [{"role": "king", "content": "x"}]),
         ("messages", [{"role": "tool", "content": "x"}]),
         ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]),
-        (
-            "messages",
-            [{"role": "assistant", "tool_calls": [{"function": {"name": "a", "arguments": "["}}]}],
-        ),
         ("tools", [{"type": "function", "function": {"name": "a b"}}]),
+        ("tools", [{"type": "function", "function": {"name": "a" * 129}}]),
         ("tools", [{"type": "retrieval"}]),
         ("tools", [{"type": "function", "function": {"name": "a"}}] * 2),
         ("tool_choice", "required"),
@@ -344,6 +341,20 @@ async def test_no_other_site_may_read_unless_it_is_configured(key, settings):
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+async def test_a_site_that_is_configured_may_send_what_its_client_sends(settings, entry):
+    settings.API_ORIGINS = frozenset({"https://tools.example"})
+    asked = "authorization, x-stainless-lang, x-stainless-retry-count"
+    preflight = {
+        "Origin": "https://tools.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": asked,
+    }
+
+    answer = await AsyncClient().options(CHAT, headers=preflight)
+
+    assert answer.headers["Access-Control-Allow-Headers"] == asked
+
+
 @pytest.mark.parametrize(
     ("address", "headers", "status"),
     [
@@ -354,7 +365,10 @@ async def test_no_other_site_may_read_unless_it_is_configured(key, settings):
         ("127.0.0.1", {"Origin": "http://127.0.0.1:8463"}, 401),
         ("127.0.0.1", {"X-Forwarded-For": "127.0.0.1"}, 401),
         ("127.0.0.1", {"Sec-Fetch-Site": "none"}, 401),
-        ("127.0.0.1", {"Authorization": "Bearer sk-wrong"}, 401),
+        ("127.0.0.1", {"Authorization": "Bearer none"}, 200),
+        ("127.0.0.1", {"X-Api-Key": "sk-any"}, 200),
+        ("192.168.1.7", {"Authorization": "Bearer none"}, 401),
+        ("127.0.0.1", {"Authorization": "Bearer sk-minerva-00000000-xxxx"}, 401),
     ],
 )
 async def test_this_machine_needs_no_key_if_a_setting_says_so(

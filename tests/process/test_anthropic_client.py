@@ -14,11 +14,20 @@ from tests.process.api_process import ApiProcess
 pytestmark = pytest.mark.process
 
 PLAIN = "The **answer** is here.\nIt has two lines."
+ALTERNATES = (
+    "{% for message in messages %}"
+    "{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}"
+    "{% endif %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
 SCRIPTS = {
     "plain": PLAIN,
     "thinks": "<think>\nTwo and two.\n</think>\n\nFour.",
     "calls": 'Let me see.\n<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
     "random": {"printable": True},
+    "alternates": {"text": PLAIN, "chat_template": ALTERNATES},
 }
 WEATHER = {
     "name": "weather",
@@ -140,6 +149,38 @@ def test_results_of_tools_are_read(client):
     assert message.content[0].text == PLAIN
 
 
+def test_turns_of_one_role_that_follow_each_other_are_one(client):
+    """The template of "alternates" refuses two of them."""
+    messages = [
+        {"role": "user", "content": "One."},
+        {"role": "user", "content": [{"type": "text", "text": "Two."}]},
+        {"role": "assistant", "content": "Three."},
+        {"role": "assistant", "content": "Four."},
+        {"role": "user", "content": "Five."},
+    ]
+
+    assert create(client, "alternates", messages=messages).content[0].text == PLAIN
+
+
+def test_what_is_counted_may_end_with_an_answer(client):
+    messages = [*HELLO, {"role": "assistant", "content": "Well"}]
+
+    assert client.messages.count_tokens(model="plain", messages=messages).input_tokens > 10
+
+
+def test_the_number_that_claude_code_puts_before_each_request_costs_no_cache(client):
+    def asked(number: int) -> Any:
+        billing = f"x-anthropic-billing-header: cc_version=2; cch={number};"
+        texts = [billing, "You know everything about owls. " * 20]
+        return create(client, "plain", system=[{"type": "text", "text": one} for one in texts])
+
+    asked(1)
+    used = asked(2).usage
+
+    assert used.cache_read_input_tokens > 500
+    assert used.input_tokens < 50
+
+
 def test_tokens_are_counted_as_they_are_read(client):
     counted = client.messages.count_tokens(model="plain", messages=HELLO, system="Be brief.")
 
@@ -179,6 +220,9 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(client):
 
     told: Any = refused.value.body
     error = told["error"]
+    assert error["message"].startswith(
+        f"prompt is too long: {error['prompt_tokens']} tokens > 2048"
+    )
     assert (error["type"], error["context_window"]) == ("invalid_request_error", 2048)
     assert error["prompt_tokens"] > 5000
 

@@ -186,7 +186,7 @@ def test_who_waits_is_told_so_by_comments(api, key):
 
     waiting = Reader(api, {**BODY, "model": "endless"}, key)
 
-    head = waiting.until(rb"\r\n: queued 1, about \d+ s\n\n")
+    head = waiting.until(rb"\r\n: queued 1, about \d+ s\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"text/event-stream" in head
     for one in [*running, waiting]:

@@ -277,6 +277,39 @@ def test_logprobs_are_told_whole_and_streamed(client):
     assert [one.token for one in streamed] == [one.token for one in tokens]
 
 
+@pytest.mark.parametrize("arguments", ['{ "city": "Os', "", "[]", None])
+def test_a_call_that_was_cut_off_comes_back_with_its_conversation(client, arguments):
+    called = {"name": "weather", "arguments": arguments}
+    messages = [
+        *HELLO,
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": called}]},
+        {"role": "tool", "tool_call_id": "c", "content": "Rain."},
+    ]
+
+    answer = chat(client, "plain", messages=messages, tools=[WEATHER])
+
+    assert answer.choices[0].message.content == PLAIN
+
+
+def test_a_name_of_a_tool_may_be_as_long_as_those_of_other_servers(client):
+    long = {"type": "function", "function": {**WEATHER["function"], "name": "mcp__" + "w" * 123}}
+
+    assert chat(client, "plain", tools=[long]).choices[0].message.content == PLAIN
+
+
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_tools_and_a_form_of_the_answer_are_refused_together(client, choice):
+    options = {"tools": [WEATHER], "tool_choice": choice}
+    with pytest.raises(openai.BadRequestError, match="cannot be had together") as refused:
+        chat(client, "plain", response_format={"type": "json_object"}, **options)
+
+    assert refused.value.code == "unsupported_parameter"
+
+
+def test_a_seed_of_minus_one_is_any(client):
+    assert chat(client, "plain", seed=-1).choices[0].message.content == PLAIN
+
+
 def test_errors_are_those_of_the_client(client, api):
     with pytest.raises(openai.NotFoundError) as missing:
         chat(client, "nowhere")
@@ -304,6 +337,7 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(client, stream)
         client.chat.completions.create(model="plain", messages=long, stream=stream)
 
     assert refused.value.code == "context_length_exceeded"
+    assert "maximum context length is 2048 tokens" in str(refused.value)  # what clients look for
     told: Any = refused.value.body
     assert told["context_window"] == 2048
     assert told["prompt_tokens"] > 5000
