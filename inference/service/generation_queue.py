@@ -75,6 +75,11 @@ class GenerationQueue:
         return not self._waiting and not self._running and not self._counting
 
     @property
+    def is_computing(self) -> bool:
+        """The runner has something of ours."""
+        return bool(self._running or self._counting)
+
+    @property
     def users(self) -> tuple[str, ...]:
         everyone = (*self._running.values(), *self._waiting)
         return tuple(dict.fromkeys(generation.request.user for generation in everyone))

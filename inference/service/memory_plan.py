@@ -94,8 +94,12 @@ class MemoryPlan:
     async def reserve(self, model_id: str, need: int) -> AsyncIterator[None]:
         """Hold `need` bytes for a load, in order of arrival. Raises ModelLoadFailed.
 
-        Leave it when the load is over, one way or the other: from then on it is measured.
+        Leave it when the load is over, one way or the other: from then on it is measured. What needs
+        nothing here, as it is computed elsewhere, waits for nobody.
         """
+        if need <= 0:
+            yield
+            return
         async with self._turnstile:
             await self._make_room(need)
             self._promised[model_id] = need
@@ -107,6 +111,8 @@ class MemoryPlan:
 
     def foresee(self, model_id: str, need: int) -> LoadPlan:
         """What `reserve` would do now."""
+        if need <= 0:
+            return LoadPlan(verdict="fits", needed=0, free=self._free())
         own = sum(t.memory().held for t in self._tenants() if t.model_id == model_id)
         others = [tenant for tenant in self._tenants() if tenant.model_id != model_id]
         free = self._free() + own

@@ -90,7 +90,7 @@ class ModelLife:
     @property
     def is_busy(self) -> bool:
         """It has work to do. One that makes way ends what runs, and does no more."""
-        return self._queue.num_running > 0 if self._makes_way else not self._queue.is_empty
+        return self._queue.is_computing if self._makes_way else not self._queue.is_empty
 
     @property
     def is_pinned(self) -> bool:
@@ -237,15 +237,16 @@ class ModelLife:
     def _start_waiting(self) -> None:
         if self._wanted and self._is_loaded(self._wanted):
             self._spec, self._wanted = self._wanted, None
-        self._queue.start_counting(self._is_loaded)
         may_start = not self._makes_way
+        if may_start:
+            self._queue.start_counting(self._is_loaded)
         while may_start and self._queue.has_room and self._is_loaded(self._queue.next_spec):
             self._spec = self._queue.next_spec
             self._queue.start_next()
         if self._health is not None:
             self._health.watch_steps(self._clock(), is_working=self._queue.num_running > 0)
         other = self._queue.next_spec or self._wanted
-        if other and not self._is_loaded(other) and not self._queue.num_running:
+        if other and not self._is_loaded(other) and not self._queue.is_computing:
             self._unload("other settings are wanted")
 
     @property
@@ -334,13 +335,19 @@ class ModelLife:
             self._on_load_ended(end)
         elif state is ModelState.READY:
             self._on_crashed(end)
-        elif self._error is not None:
-            self._fail(self._error, counts=True)
         else:
-            self._move(ModelState.UNLOADED)
+            self._on_gone()
         answers, self._answers = self._answers, []
         for answer in answers:
             answer(True)
+
+    def _on_gone(self) -> None:
+        """As we wanted it, whatever the runner still had."""
+        self._queue.fail_running(self._error or failures.unloaded())
+        if self._error is not None:
+            self._fail(self._error, counts=True)
+        else:
+            self._move(ModelState.UNLOADED)
 
     @property
     def _is_loading_well(self) -> bool:

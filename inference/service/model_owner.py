@@ -36,7 +36,7 @@ from inference.service.model_messages import (
     UnloadRequested,
 )
 from inference.service.runner_process import RunnerProcess
-from inference.types import ModelDetails, ModelSpec, ModelStatus
+from inference.types import ModelDetails, ModelSpec, ModelState, ModelStatus
 from inference.wire import WireError
 
 logger = logging.getLogger(__name__)
@@ -103,6 +103,8 @@ class ModelOwner:
         except Exception:
             logger.exception("owner failed model=%s message=%r", self.model_id, type(message))
             self._life.handle(UnloadRequested())
+            if isinstance(message, RunnerEnded) and self._life.state is ModelState.UNLOADING:
+                self._life.handle(message)  # there is no run any more that could end
 
     async def _next_message(self) -> ModelMessage:
         deadline = self._life.deadline()

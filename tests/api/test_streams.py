@@ -8,7 +8,7 @@ import pytest
 from openai._streaming import SSEDecoder
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
-from api.answer import Begins, Breaks, Said
+from api.answer import Begins, Breaks, Part, Said
 from api.errors import ApiError
 from api.response_rendering import ResponseRenderer
 from api.streams import StreamNote, comment, data
@@ -36,7 +36,7 @@ def test_a_comment_between_two_events_is_no_event_for_openais_client(event: Even
 def test_a_response_that_breaks_off_says_so_in_events_that_its_client_knows():
     error = ApiError(503, "It is gone.", code="model_unloaded", facts={"queue_length": 2})
     renderer = ResponseRenderer(NOTE)
-    parts = [Begins(), Said("Owls "), Breaks(error)]
+    parts: list[Part] = [Begins(), Said("Owls "), Breaks(error)]
     events = [event for part in parts for event in renderer.render(part)]
     *_, broken, failed = [json.loads(event.split(b"data: ")[1]) for event in events]
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inference.errors import RunnerCrashed, RunnerStuck
+from inference.errors import ModelUnloaded, RunnerCrashed, RunnerStuck
 from inference.messages import Logged
 from inference.service import health
+from inference.service.model_life import ModelLife
 from inference.service.service import InferenceService
 from inference.service.settings import ServiceSettings
 from inference.types import Event, Failed, ModelState
@@ -68,6 +69,19 @@ async def test_a_runner_that_sends_garbage_is_ended_and_its_request_told():
         assert isinstance(last, Failed)
         assert last.error.code == RunnerCrashed.code
         assert "unreadable" in last.error.message
+
+
+async def test_a_fault_of_ours_when_a_runner_ends_leaves_nothing_behind(monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ModelLife, "_on_crashed", fail)
+    async with service_with("garbage") as service:
+        last = (await answer_of(service))[-1]
+
+        assert isinstance(last, Failed)
+        assert last.error.code == ModelUnloaded.code
+        await wait_until(lambda: service.status().models == ())
 
 
 async def test_a_runner_that_ignores_its_end_is_killed():

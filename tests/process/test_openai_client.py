@@ -292,14 +292,15 @@ def test_a_call_that_was_cut_off_comes_back_with_its_conversation(client, argume
 
 
 def test_a_name_of_a_tool_may_be_as_long_as_those_of_other_servers(client):
-    long = {"type": "function", "function": {**WEATHER["function"], "name": "mcp__" + "w" * 123}}
+    function: Any = WEATHER["function"]
+    long = {"type": "function", "function": {**function, "name": "mcp__" + "w" * 123}}
 
     assert chat(client, "plain", tools=[long]).choices[0].message.content == PLAIN
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])
 def test_tools_and_a_form_of_the_answer_are_refused_together(client, choice):
-    options = {"tools": [WEATHER], "tool_choice": choice}
+    options: dict[str, Any] = {"tools": [WEATHER], "tool_choice": choice}
     with pytest.raises(openai.BadRequestError, match="cannot be had together") as refused:
         chat(client, "plain", response_format={"type": "json_object"}, **options)
 

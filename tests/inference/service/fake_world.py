@@ -25,7 +25,16 @@ from inference.service.model_messages import (
     Submitted,
     TimePassed,
 )
-from inference.types import Delta, Event, Finished, FinishReason, ModelSpec, Timings, Usage
+from inference.types import (
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    ModelSpec,
+    Timings,
+    TokensRequest,
+    Usage,
+)
 from tests.inference.service.made_requests import SPEC, FakeClock, request_of
 
 NO_TIME = Timings(time_to_first_token=None, decode=0, total=0)
@@ -78,6 +87,14 @@ class FakeWorld:
 
     def submit(self, generation_id: str, spec: ModelSpec = SPEC) -> Generation:
         generation = Generation(request_of(generation_id, spec), clock=self.clock)
+        self.events[generation_id] = recorded(generation)
+        self.tell(Submitted(generation))
+        return generation
+
+    def count(self, generation_id: str) -> Generation:
+        """A request for tokens."""
+        asked = TokensRequest(generation_id=generation_id, model=SPEC, text="hello")
+        generation = Generation(asked, clock=self.clock)
         self.events[generation_id] = recorded(generation)
         self.tell(Submitted(generation))
         return generation

@@ -72,6 +72,19 @@ async def test_a_model_that_fits_unloads_nobody():
         assert machine.names == ["idle"]
 
 
+@pytest.mark.parametrize("is_busy", [False, True])
+async def test_what_is_computed_elsewhere_needs_nobody_to_go(is_busy):
+    machine = FakeMachine()
+    machine.add("full", 20, is_busy=is_busy)
+    assert machine.plan.foresee("remote", 0).verdict == "fits"
+    waiting = asyncio.create_task(_load(machine, "waits", 10 if is_busy else 19))
+
+    async with asyncio.timeout(1), machine.plan.reserve("remote", 0):
+        assert machine.names == ["full"]
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
 async def test_the_idle_model_that_was_unused_for_longest_is_unloaded():
     machine = FakeMachine()
     machine.add("recent", 8, last_used_at=2.0)

@@ -673,3 +673,52 @@ def test_what_the_runner_did_is_counted_through_its_end():
 
     assert (before, tally.loaded_at) == (world.clock.now, None)
     assert tally.completion_tokens == 3
+
+
+# -- requests for tokens --------------------------------------------------------------------------
+
+
+def test_other_settings_wait_for_tokens_that_are_counted():
+    world = ready_world()
+    world.count("count")
+    world.submit("chat", OTHER_WINDOW)
+    assert world.taken_down == []
+
+    world.emit("count", DONE)
+
+    assert world.taken_down == [(1, False)]
+    world.end_run()
+    assert world.last("count") == DONE
+    assert world.life.state is ModelState.LOADING
+
+
+def test_a_model_that_makes_way_ends_what_it_counts_and_counts_no_more():
+    world = ready_world()
+    first = world.count("first")
+    world.tell(MemoryWanted(True))
+    world.pass_time(TURN_SECONDS + 60)
+    second = world.count("second")
+    gone: list[bool] = []
+    world.tell(EvictRequested(gone.append))
+    assert (gone, world.taken_down, second.started_at) == ([False], [], None)
+
+    world.emit("first", DONE)
+    world.tell(EvictRequested(gone.append))
+    world.end_run()
+
+    assert first.has_ended
+    assert gone == [False, True]
+    assert world.life.state is ModelState.LOADING  # for the second
+
+
+def test_what_a_runner_still_counts_when_it_is_gone_is_ended():
+    world = ready_world()
+    counting = world.count("count")
+    world.life._unload("to see it")  # nothing of ours does so now
+
+    world.end_run()
+
+    assert counting.has_ended
+    assert isinstance(error := world.last("count"), Failed)
+    assert error.error.code == ModelUnloaded.code
+    assert not world.life.is_busy
