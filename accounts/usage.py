@@ -77,10 +77,11 @@ class Standing:
 
     @property
     def sentence(self) -> str:
+        at = timezone.localtime(self.free_at)
         return (
             f"You have used {self.used:,} of the {self.limit:,} {self.unit} that you may use in "
             f"{self.window}. You can go on in {_wait(self.free_at - timezone.now())}, at "
-            f"{self.free_at:%H:%M} UTC on {self.free_at:%d %b}."
+            f"{at:%H:%M %Z} on {at:%d %b}."
         )
 
 

@@ -62,7 +62,7 @@ def moment(at: datetime | None) -> str:
         return "now"
     if elapsed < 86_400:
         return f"{duration(elapsed)} ago"
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}"
 
 
 def roughly_ago(at: datetime) -> str:

@@ -58,3 +58,11 @@ def test_a_new_chat_begins_by_keyboard(page):
 
     page.wait_for_url("**/")
     expect(page.get_by_label("Message", exact=True)).to_be_focused()
+
+
+def test_the_browser_says_which_time_it_is_there(product, signed_in):
+    page = signed_in(product, timezone_id="Asia/Tokyo")
+
+    cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+
+    assert cookies["minerva_timezone"] == "Asia/Tokyo"
