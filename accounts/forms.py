@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import (
     validate_password,
@@ -34,6 +34,7 @@ class NameForm(UserForm):
     class Meta:
         model = User
         fields = ("username",)
+        field_classes: ClassVar[Any] = {"username": UsernameField}  # as it is read at sign-in
         error_messages: ClassVar[Any] = {
             "username": {"unique": "Somebody here has this name. Choose another one."}
         }
