@@ -132,11 +132,24 @@ class InvitationForm(forms.Form):
         group.empty_label = "No group"
 
 
+class GroupsField(forms.ModelMultipleChoiceField):
+    """Any groups, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Group.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+        )
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return super().clean(value)
+        except OverflowError:  # of the database, for an id that it has no room for
+            raise forms.ValidationError("There is no such group.") from None
+
+
 class PersonForm(forms.Form):
     role = forms.TypedChoiceField(choices=Role.choices, coerce=Role)
-    groups = forms.ModelMultipleChoiceField(
-        Group.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    groups = GroupsField()
 
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
