@@ -241,6 +241,12 @@ def usable_model(user: User, model_id: UUID | None) -> CatalogEntry | None:
     return CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
 
 
+@usage.counts_as_used
+def _num_running(user: User) -> int:
+    """Of all chats; the end of each is stored together with its record."""
+    return Message.objects.running().filter(conversation__owner=user).count()
+
+
 def _refuse_if_spent(user: User) -> None:
     try:
         usage.refuse_if_spent(user)
