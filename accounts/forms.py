@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import (
     validate_password,
@@ -34,6 +34,7 @@ class NameForm(UserForm):
     class Meta:
         model = User
         fields = ("username",)
+        field_classes: ClassVar[Any] = {"username": UsernameField}  # as it is read at sign-in
         error_messages: ClassVar[Any] = {
             "username": {"unique": "Somebody here has this name. Choose another one."}
         }
@@ -131,11 +132,24 @@ class InvitationForm(forms.Form):
         group.empty_label = "No group"
 
 
+class GroupsField(forms.ModelMultipleChoiceField):
+    """Any groups, or none."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Group.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
+        )
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return super().clean(value)
+        except OverflowError:  # of the database, for an id that it has no room for
+            raise forms.ValidationError("There is no such group.") from None
+
+
 class PersonForm(forms.Form):
     role = forms.TypedChoiceField(choices=Role.choices, coerce=Role)
-    groups = forms.ModelMultipleChoiceField(
-        Group.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    groups = GroupsField()
 
 
 class GroupForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -68,9 +68,14 @@ def find(token: str) -> Invitation:
         )
     if invitation.used_at is not None:
         raise InvitationRefused("This invitation was used already; each works once.")
-    if invitation.has_expired or not invitation.created_by.is_active:
+    if invitation.has_expired or not _may_invite(invitation.created_by):
         raise InvitationRefused("This invitation has expired.")
     return invitation
+
+
+def _may_invite(maker: User) -> bool:
+    """As `open` asks it: what an administrator handed on must not outlast the role."""
+    return maker.is_active and maker.is_staff
 
 
 def accept(token: str, *, username: str, password: str) -> User:

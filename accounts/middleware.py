@@ -16,6 +16,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.first_run import administrator_exists
+from accounts.htmx import shown_page
 from accounts.sessions import is_over, touch
 
 ANSWERS_BEFORE_SETUP = ("/setup/", "/healthz", "/readyz", "/csp-report")
@@ -47,6 +48,6 @@ class SignInRequiredMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         if not request.headers.get("HX-Request"):
             return super().handle_no_permission(request, view_func)
-        here = getattr(request, "htmx", None) and request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+        here = shown_page(request)
         query = urlencode({"next": here}) if here else ""
         return HttpResponseClientRedirect(f"{resolve_url('accounts:sign_in')}?{query}")

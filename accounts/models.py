@@ -76,7 +76,9 @@ class Session(AbstractBaseSession):
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> Self:
-        return self.filter(used_at=None, expires_at__gt=timezone.now())
+        """Those that somebody can join by: its maker still is an administrator."""
+        of_administrators = self.filter(created_by__is_active=True, created_by__is_staff=True)
+        return of_administrators.filter(used_at=None, expires_at__gt=timezone.now())
 
 
 class Invitation(models.Model):

@@ -2,15 +2,20 @@
 
 `record` is called once for each request, at its end, in the transaction that stores the end.
 `refuse_if_spent` is called before one begins. An answer that has begun is not cut off.
+
+A quota of requests counts those that run too, or it would not hold for requests made at the same time: all
+of them would be asked for before the first is recorded. A quota of tokens cannot: nobody knows yet how many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Literal
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum, Value
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -18,6 +23,8 @@ from accounts.models import Quota, UsageRecord, User
 
 WINDOWS = {1: "hour", 24: "day", 24 * 7: "week", 24 * 30: "month"}
 TOKENS = F("prompt_tokens") + F("completion_tokens")
+RunningOf = Callable[[User], int]
+_running: list[RunningOf] = []
 
 
 class QuotaSpent(Exception):
@@ -49,6 +56,13 @@ def record(
     )
 
 
+def counts_as_used(running_of: RunningOf) -> RunningOf:
+    """Of a module that starts requests: those of a person that have not come to their end, and are in no
+    record yet. Asked only where a quota of requests exists."""
+    _running.append(running_of)
+    return running_of
+
+
 def refuse_if_spent(user: User) -> None:
     """Raises QuotaSpent. One query for somebody without a quota."""
     for standing in standings(user):
@@ -58,13 +72,13 @@ def refuse_if_spent(user: User) -> None:
 
 @dataclass(frozen=True)
 class Standing:
-    """How much of one quota is used."""
+    """How much of one quota is used. `records`: of its window."""
 
     quota: Quota
+    records: QuerySet[UsageRecord]
     used: int
     limit: int
-    unit: str
-    free_at: datetime
+    unit: Literal["tokens", "requests"]
 
     @property
     def is_spent(self) -> bool:
@@ -84,43 +98,37 @@ class Standing:
             f"{at:%H:%M %Z} on {at:%d %b}."
         )
 
+    @cached_property
+    def free_at(self) -> datetime:
+        """When enough of the oldest has left the window; what runs has its whole window before it. A limit of
+        0 is never free before it is changed. Reads no more rows than have to leave."""
+        used, window = self.used, timedelta(hours=self.quota.hours)
+        amount = TOKENS if self.unit == "tokens" else Value(1)
+        rows = self.records.order_by("created_at").values_list("created_at", amount)
+        for at, taken in rows.iterator():
+            used -= taken
+            if used < self.limit:
+                return at + window
+        return timezone.now() + window
+
 
 def standings(user: User) -> list[Standing]:
-    found = []
-    for quota in Quota.objects.of(user):
-        rows = _within(user, quota.hours)
-        if quota.max_tokens is not None:
-            amounts = [(at, prompt + completion) for at, prompt, completion in rows]
-            found.append(_standing(quota, amounts, quota.max_tokens, "tokens"))
-        if quota.max_requests is not None:
-            amounts = [(at, 1) for at, _, _ in rows]
-            found.append(_standing(quota, amounts, quota.max_requests, "requests"))
-    return found
+    return [standing for quota in Quota.objects.of(user) for standing in _standings(quota, user)]
 
 
-def _within(user: User, hours: int) -> list[tuple[datetime, int, int]]:
-    """Oldest first."""
-    since = timezone.now() - timedelta(hours=hours)
-    rows = UsageRecord.objects.filter(user=user, created_at__gt=since).order_by("created_at")
-    return list(rows.values_list("created_at", "prompt_tokens", "completion_tokens"))
-
-
-def _standing(
-    quota: Quota, amounts: Sequence[tuple[datetime, int]], limit: int, unit: str
-) -> Standing:
-    used = sum(amount for _, amount in amounts)
-    return Standing(quota, used, limit, unit, _free_at(amounts, used, limit, quota.hours))
-
-
-def _free_at(
-    amounts: Iterable[tuple[datetime, int]], used: int, limit: int, hours: int
-) -> datetime:
-    """When enough of the oldest has left the window. A limit of 0 is never free before it is changed."""
-    for at, amount in amounts:
-        used -= amount
-        if used < limit:
-            return at + timedelta(hours=hours)
-    return timezone.now() + timedelta(hours=hours)
+def _standings(quota: Quota, user: User) -> Iterator[Standing]:
+    """One query of the ledger, however much was used."""
+    is_of_requests = quota.max_requests is not None
+    # Before the records: one that ends in between counts twice for a moment, rather than not at all.
+    num_running = sum(running_of(user) for running_of in _running) if is_of_requests else 0
+    since = timezone.now() - timedelta(hours=quota.hours)
+    records = UsageRecord.objects.filter(user=user, created_at__gt=since)
+    sums = records.aggregate(tokens=Sum(TOKENS, default=0), requests=Count("pk"))
+    if quota.max_tokens is not None:
+        yield Standing(quota, records, sums["tokens"], quota.max_tokens, "tokens")
+    if quota.max_requests is not None:
+        used = sums["requests"] + num_running
+        yield Standing(quota, records, used, quota.max_requests, "requests")
 
 
 def _wait(left: timedelta) -> str:

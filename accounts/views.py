@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
@@ -66,7 +66,7 @@ def _set_up(request: HttpRequest, form: NewPersonForm) -> HttpResponse:
 def sign_in(request: HttpRequest) -> HttpResponse:
     target = _safe_target(request)
     if request.user.is_authenticated:
-        return redirect(target)
+        return HttpResponseRedirect(target)
     username = request.POST.get("username", "")[:150]
     known = known_device(request, username) if username else None
     if _may_not_try(request, username, known):
@@ -102,18 +102,18 @@ def _signed_in(request: HttpRequest, person: User, target: str, known: str | Non
     login(request, person)
     if known:
         KNOWN_DEVICE_ATTEMPTS.forget(request, who=known)
-    response = redirect(target)
+    response: HttpResponse = HttpResponseRedirect(target)
     remember(request, response, person)
     return response
 
 
 def _safe_target(request: HttpRequest) -> str:
-    """Where `next` points, if that is a page of ours."""
+    """Where `next` points, if that is the path of a page of ours."""
     target = request.POST.get("next") or request.GET.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return target if is_ours else "/"
+    return target if is_ours and target.startswith("/") else "/"
 
 
 @require_POST

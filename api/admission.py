@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from weakref import ref
 
 from django.utils import timezone
 
@@ -18,15 +19,19 @@ from inference.types import Timings, Usage
 from models_app.models import CatalogEntry
 
 logger = logging.getLogger(__name__)
+# Not owned: a request that is refused after it was let in never ends. It is over when its handler lets go.
+_admitted: set[ref[Admission]] = set()
 
 
-@dataclass
+@dataclass(eq=False)
 class Admission:
-    """`ended` is to be called once for each generation, whatever became of it."""
+    """`ended` is to be called once for each generation, whatever became of it. `num_open`: those to come to
+    their end; set before the first does."""
 
     caller: Caller
     entry: CatalogEntry
     request_id: str
+    num_open: int = 1
 
     def ended(
         self, *, generation_id: str, model: str, usage: Usage | None, timings: Timings | None
@@ -51,7 +56,9 @@ class Admission:
     def _record(
         self, model: str, used: Usage, timings: Timings | None, *, has_failed: bool
     ) -> None:
+        """In the thread of `admit`, which so finds each generation here or in the ledger."""
         key = self.caller.key
+        self.num_open -= 1
         ledger.record(
             user_id=self.caller.user.pk,
             key=key.name if key else "",
@@ -64,9 +71,19 @@ class Admission:
 
 
 def admit(caller: Caller, entry: CatalogEntry, *, request_id: str) -> Admission:
-    """Asks the database. Raises ApiError: who calls may not, or not now."""
+    """Asks the database, in whose thread one is let in after the other. Raises ApiError: who calls may not, or
+    not now."""
     _refuse_if_not_allowed(caller.user)
-    return Admission(caller, entry, request_id)
+    admission = Admission(caller, entry, request_id)
+    _admitted.add(ref(admission, _admitted.discard))
+    return admission
+
+
+@ledger.counts_as_used
+def _num_running(user: User) -> int:
+    """From any thread, so of a copy, which is made at once."""
+    admitted = [one() for one in _admitted.copy()]
+    return sum(one.num_open for one in admitted if one and one.caller.user.pk == user.pk)
 
 
 def _refuse_if_not_allowed(user: User) -> None:

@@ -34,6 +34,7 @@ class Job:
 
 async def serve(job: Job) -> HttpResponse | StreamingHttpResponse:
     """Raises ApiError and InferenceError for what shows before there is a response."""
+    job.admission.num_open = len(job.requests)
     runs = [Run(request, job.admission, outlives=job.outlives) for request in job.requests]
     try:
         for run in runs:

@@ -83,6 +83,7 @@ async def tokens_of(
         request_id=target.admission.request_id,
     )
     check_request(wanted)
+    target.admission.num_open = 0  # to count takes nothing of a quota
     run = Run(wanted, target.admission, counts=False)
     try:
         await run.start()

@@ -86,7 +86,7 @@ def new_chat_settings(request: HtmxHttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def own_settings(request: HtmxHttpRequest) -> HttpResponse:
-    entry = catalog.default_entry()
+    entry = catalog.default_entry(request.user)
     form = PersonForm(
         _posted(request),
         instance=answers.settings_of_person(request.user),
@@ -136,5 +136,6 @@ def _saved(request: HttpRequest, *, is_panel: bool, back: str) -> HttpResponse:
 
 
 def _model_of(conversation: Conversation) -> CatalogEntry | None:
-    chosen = conversation.model
-    return chosen if chosen and chosen.is_for_chat else catalog.default_entry()
+    """The one that would answer: settings of others are none of this person's business."""
+    owner = conversation.owner
+    return usable_model(owner, conversation.model_id) or catalog.default_entry(owner)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -26,7 +26,8 @@ class PersonRequest(HttpRequest):
 
 
 class ShareForm(forms.Form):
-    """Groups that the owner is in: others are none of their business."""
+    """Groups that the owner is in: others are none of their business. The one that reads it now stays, also
+    when its owner has left that group."""
 
     group = forms.ModelChoiceField(
         Group.objects.none(),
@@ -35,16 +36,17 @@ class ShareForm(forms.Form):
         empty_label="Everybody with an account here",
     )
 
-    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, owner: User, share: Share | None, **kwargs: Any) -> None:
+        current = share.group_id if share else None
+        super().__init__(*args, initial={"group": current}, **kwargs)
         group = self.fields["group"]
         assert isinstance(group, forms.ModelChoiceField)
-        group.queryset = groups_of(owner)
+        group.queryset = groups_of(owner, current)
 
 
-def groups_of(user: User) -> QuerySet[Group]:
-    groups = Group.objects.all() if user.is_staff else user.groups.all()
-    return groups.order_by("name")
+def groups_of(user: User, current: int | None) -> QuerySet[Group]:
+    groups = Group.objects.order_by("name")
+    return groups if user.is_staff else groups.filter(Q(user=user) | Q(pk=current)).distinct()
 
 
 def get_share(user: User, share_id: UUID) -> Share:
@@ -57,9 +59,8 @@ def get_share(user: User, share_id: UUID) -> Share:
 def share(request: PersonRequest, conversation_id: UUID) -> HttpResponse:
     conversation = access.get_conversation(request.user, conversation_id)
     shared = Share.objects.filter(conversation=conversation).select_related("group").first()
-    initial = {"group": shared.group_id if shared else None}
     form = ShareForm(
-        request.POST if request.method == "POST" else None, owner=request.user, initial=initial
+        request.POST if request.method == "POST" else None, owner=request.user, share=shared
     )
     if form.is_bound and form.is_valid():
         Share.objects.update_or_create(conversation=conversation, defaults=form.cleaned_data)

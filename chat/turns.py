@@ -119,9 +119,13 @@ async def _begin(opening: Awaitable[Turn]) -> Turn:
 def _first_turn(*, user: User, prompt: Prompt, model_id: UUID | None) -> Turn:
     entry = usable_model(user, model_id)
     with transaction.atomic():
-        # The id follows from the client id: sent twice, it is still one conversation.
-        conversation, _ = Conversation.objects.get_or_create(
-            pk=uuid5(prompt.client_id, str(user.pk)), owner=user, defaults={"model": entry}
+        # The id follows from the client id: sent twice, it is still one conversation, and if it was
+        # deleted in the meantime, it is wanted again.
+        conversation, _ = Conversation.objects.update_or_create(
+            pk=uuid5(prompt.client_id, str(user.pk)),
+            owner=user,
+            defaults={"deleted_at": None},
+            create_defaults={"model": entry},
         )
         return _open_turn(conversation, prompt)
 
@@ -148,6 +152,8 @@ def _open_turn(conversation: Conversation, prompt: Prompt) -> Turn:
         text=prompt.text,
         client_id=prompt.client_id,
     )
+    conversation.draft = conversation.refusal = ""
+    conversation.was_too_long = False
     return _open_answer(conversation, [*path, message], entry)
 
 
@@ -176,8 +182,6 @@ def _open_answer(conversation: Conversation, path: list[Message], entry: Catalog
     answer.save(force_insert=True)
     conversation.leaf = answer
     conversation.title = conversation.title or _title_of(path[0].text)
-    conversation.draft = conversation.refusal = ""
-    conversation.was_too_long = False
     conversation.updated_at = timezone.now()
     conversation.save(update_fields=TURN_FIELDS)
     return Turn(conversation, answer, request)
@@ -235,6 +239,12 @@ def usable_model(user: User, model_id: UUID | None) -> CatalogEntry | None:
     if model_id is None:
         return None
     return CatalogEntry.objects.for_chat().usable_by(user).filter(pk=model_id).first()
+
+
+@usage.counts_as_used
+def _num_running(user: User) -> int:
+    """Of all chats; the end of each is stored together with its record."""
+    return Message.objects.running().filter(conversation__owner=user).count()
 
 
 def _refuse_if_spent(user: User) -> None:

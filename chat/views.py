@@ -6,7 +6,7 @@ says whether it was taken, so that no message can appear twice.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from django_htmx.http import (
 )
 from django_htmx.middleware import HtmxDetails
 
+from accounts.htmx import shown_page
 from accounts.models import User
 from chat import access, pages, picker, sidebar, transcript, turns
 from chat.models import Conversation
@@ -306,13 +307,14 @@ def uuid_of(text: str) -> UUID | None:
 
 
 def _moment(text: str) -> datetime | None:
+    """In UTC; None for what is none, also at the ends of the calendar, where UTC has another year."""
     try:
         moment = parse_datetime(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment and timezone.is_aware(moment) else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment and timezone.is_aware(moment) else None
 
 
 def _shown_path(request: HtmxHttpRequest) -> str:
     """The path of the page that the request came from."""
-    return (request.htmx.current_url_abs_path or "").split("?")[0]
+    return shown_page(request).split("?")[0]

@@ -7,19 +7,17 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from accounts.forms import GroupsField
 from models_app.access import get_entry, staff_only
 from models_app.models import CatalogEntry
 
 
 class GrantForm(forms.Form):
-    groups = forms.ModelMultipleChoiceField(
-        Group.objects.order_by("name"), required=False, widget=forms.CheckboxSelectMultiple
-    )
+    groups = GroupsField()
 
     def __init__(self, entry: CatalogEntry, data: Any = None) -> None:
         super().__init__(data, initial={"groups": entry.groups.all()})

@@ -117,6 +117,16 @@ def test_what_is_not_accepted_is_explained_in_the_form(client, token, username, 
 
 
 @pytest.mark.django_db
+def test_a_name_that_sign_in_reads_in_its_plain_form_signs_in(client, token):
+    client.post("/setup/", fill_in(token, username="ﾀﾅｶ"))
+
+    answer = Client().post("/sign-in/", {"username": "ﾀﾅｶ", "password": PASSWORD})
+
+    assert answer.status_code == 302
+    assert User.objects.get().username == "タナカ"
+
+
+@pytest.mark.django_db
 def test_a_long_password_is_accepted(client, token):
     answer = client.post("/setup/", fill_in(token, password="long enough " * 20))
 

@@ -51,6 +51,16 @@ def test_the_link_makes_a_person_of_that_role_and_group(staff, client):
     assert Invitation.objects.get().used_by == bob
 
 
+@pytest.mark.parametrize("name", ["ﾀﾅｶ", "Ａｌｉｃｅ", "ﬁona"])
+def test_a_name_that_sign_in_reads_in_its_plain_form_signs_in(administrator, client, name):
+    _, token = invitations.invite(by=administrator, role=Role.MEMBER, group=None, hours=1)
+    client.post(f"/join/{token}/", {**JOIN, "username": name})
+
+    answer = Client().post("/sign-in/", {"username": name, "password": PASSWORD})
+
+    assert answer.status_code == 302
+
+
 def test_only_the_hash_of_the_link_is_stored(staff):
     link = link_of(staff.post("/people/invite", {"role": "member", "hours": 1}).text)
     token = link.split("/")[2]
@@ -89,6 +99,22 @@ def test_the_invitation_of_somebody_switched_off_is_void(administrator, client):
     User.objects.update(is_active=False)
 
     assert client.get(f"/join/{token}/").status_code == 410
+
+
+@pytest.mark.parametrize("change", [{"is_staff": False}, {"is_active": False}])
+def test_it_holds_no_longer_than_its_maker_is_an_administrator(staff, client, change):
+    maker = User.objects.create_superuser("mary", password=PASSWORD)
+    _, token = invitations.invite(
+        by=maker, role=Role.ADMINISTRATOR, group=None, hours=1, note="For Bob"
+    )
+    assert "For Bob" in staff.get("/people/").text
+    User.objects.filter(pk=maker.pk).update(**change)
+
+    answer = client.post(f"/join/{token}/", JOIN)
+
+    assert answer.status_code == 410
+    assert not User.objects.filter(username="bob").exists()
+    assert "For Bob" not in staff.get("/people/").text
 
 
 def test_a_withdrawn_link_leads_nowhere(staff, client):

@@ -58,6 +58,16 @@ def test_a_role_and_groups_are_given(staff, bob):
     assert (bob.role, list(bob.groups.all())) == (Role.VIEWER, [group])
 
 
+@pytest.mark.parametrize("group", [99, "9" * 30, "9" * 5000, "-1", "x", "\x00"])
+def test_a_group_that_there_is_not_is_refused_in_words(staff, bob, group):
+    answer = staff.post(f"/people/{bob.pk}/", {"role": "viewer", "groups": [group]})
+
+    assert answer.status_code == 422
+    assert "field-error" in answer.text
+    bob.refresh_from_db()
+    assert bob.role == Role.MEMBER
+
+
 def test_a_new_administrator_may_what_the_first_may(staff, bob):
     staff.post(f"/people/{bob.pk}/", {"role": "administrator"})
 

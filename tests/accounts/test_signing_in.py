@@ -35,6 +35,12 @@ def test_a_fragment_request_without_session_moves_the_whole_page_to_sign_in(clie
     assert answer.content == b""
 
 
+def test_a_page_address_that_is_none_leads_to_sign_in_all_the_same(client, administrator):
+    answer = client.get("/models/", headers={"HX-Request": "true", "HX-Current-URL": "http://["})
+
+    assert answer["HX-Redirect"] == "/sign-in/?"
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -43,6 +49,8 @@ def test_a_fragment_request_without_session_moves_the_whole_page_to_sign_in(clie
         "/\\evil.example",
         "javascript:alert(1)",
         "https:///x",
+        "foo",
+        "accounts:sign_in",
     ],
 )
 def test_a_foreign_target_is_not_followed_after_sign_in(client, administrator, target):
@@ -120,6 +128,12 @@ def test_somebody_signed_in_is_not_asked_again(client, administrator):
     client.force_login(administrator)
 
     assert client.get("/sign-in/")["Location"] == "/"
+
+
+def test_somebody_signed_in_is_not_led_to_what_is_no_path(client, administrator):
+    client.force_login(administrator)
+
+    assert client.get("/sign-in/", {"next": "foo"})["Location"] == "/"
 
 
 def test_signing_out_ends_the_session_and_clears_the_browser(client, administrator):

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import usage
@@ -99,6 +101,47 @@ def test_nobody_has_a_quota_by_default_and_asking_is_one_query(bob, django_asser
 
     with django_assert_num_queries(1):
         usage.refuse_if_spent(bob)
+
+
+def test_a_quota_with_room_is_a_sum_whatever_was_used(bob):
+    Quota.objects.create(user=bob, hours=1, max_tokens=1000, max_requests=1000)
+    Quota.objects.create(hours=24, max_tokens=1000)
+    for tokens in (1, 2, 3):
+        use(bob, tokens)
+
+    with CaptureQueriesContext(connection) as asked:
+        found = [(one.used, one.unit) for one in usage.standings(bob)]
+
+    assert found == [(6, "tokens"), (3, "requests"), (6, "tokens")]
+    of_ledger = [one["sql"] for one in asked if "accounts_usagerecord" in one["sql"]]
+    assert [sql.count("SUM(") for sql in of_ledger] == [1, 1]
+
+
+@pytest.mark.parametrize(("limit", "minutes"), [(3, 10), (2, 30), (1, 50), (0, 60)])
+def test_requests_are_free_when_enough_of_the_oldest_have_left(bob, limit, minutes):
+    Quota.objects.create(user=bob, hours=1, max_requests=limit)
+    for minutes_ago in (10, 50, 30):
+        use(bob, 5, minutes_ago=minutes_ago)
+
+    with pytest.raises(usage.QuotaSpent) as spent:
+        usage.refuse_if_spent(bob)
+
+    left = spent.value.free_at - timezone.now()
+    assert abs(left - timedelta(minutes=minutes)) < timedelta(minutes=1)
+
+
+def test_what_runs_counts_as_of_now(bob, monkeypatch):
+    monkeypatch.setattr(usage, "_running", [lambda user: 2 if user == bob else 0])
+    Quota.objects.create(hours=1, max_requests=3)
+    use(bob, 5, minutes_ago=50)
+    use(User.objects.create_user("grace"), 5)
+
+    with pytest.raises(usage.QuotaSpent, match="3 of the 3 requests") as spent:
+        usage.refuse_if_spent(bob)
+
+    assert not is_refused(User.objects.get(username="grace"))
+    left = spent.value.free_at - timezone.now()
+    assert abs(left - timedelta(minutes=10)) < timedelta(minutes=1)
 
 
 def test_the_chart_has_a_bar_for_each_day_within_its_frame(bob):

@@ -101,6 +101,12 @@ class ScriptedClient:
             if isinstance(event, TERMINAL):
                 return
 
+    async def watch(
+        self, generation_id: str, *, after: int = 0, idle_seconds: float | None
+    ) -> AsyncIterator[LoggedEvent | None]:
+        async for logged in self.attach(generation_id, after=after):
+            yield logged
+
     def _raise_if_gone(self, generation_id: str) -> None:
         if self._is_dead:
             raise ServiceUnavailable("The inference service does not answer.")

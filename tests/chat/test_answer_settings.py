@@ -161,6 +161,21 @@ def test_a_model_is_not_asked_for_what_it_has_nothing_behind(site, entry):
     assert "no_system_prompt" not in text_of(site.get(reverse("models:settings", args=[entry.pk])))
 
 
+def test_settings_of_a_model_of_others_are_shown_to_nobody_else(client, grace, entry):
+    group = Group.objects.create(name="Board")
+    ModelGrant.objects.create(entry=entry, group=group)
+    ModelSettings.objects.create(entry=entry, system_prompt="Secret of the board", top_k=77)
+    CatalogEntry.objects.filter(pk=entry.pk).update(is_default=True)
+    client.force_login(grace)
+    chat = Conversation.objects.create(owner=grace, model=entry)
+
+    for page in (OWN, NEW, f"{NEW}?model={entry.pk}", url(chat)):
+        shown = text_of(client.get(page))
+        assert "Answers in" in shown
+        assert "Secret of the board" not in shown
+        assert "Empty: 77" not in shown
+
+
 # -- a chat without a message -----------------------------------------------------------------------
 
 

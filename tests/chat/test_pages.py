@@ -201,11 +201,31 @@ def test_thousands_of_chats_come_in_pages(site, ada, inference):
     assert path == ""
 
 
-@pytest.mark.parametrize("older_than", ["nonsense", "2026-13-45T00:00", "2026-01-01T00:00", "\x00"])
+@pytest.mark.parametrize(
+    "older_than",
+    [
+        "nonsense",
+        "2026-13-45T00:00",
+        "2026-01-01T00:00",
+        "\x00",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_a_wrong_place_in_the_list_is_its_beginning(site, ada, older_than):
     make_chats(ada, 1)
 
     assert b"Chat 0" in site.get("/chats/", {"older_than": older_than}).content
+
+
+def test_a_page_address_that_is_none_marks_no_chat(site, ada):
+    make_chats(ada, 1)
+    here = {"HX-Request": "true", "HX-Current-URL": "http://["}
+
+    page = site.get("/chats/", headers=here).text
+
+    assert "Chat 0" in page
+    assert 'aria-current="page"' not in page
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,18 @@ def test_whoever_leaves_the_group_reads_it_no_more(chat, grace, linus, writers):
     assert not sees(linus, address)
 
 
+def test_the_group_stays_the_readers_when_the_owner_has_left_it(chat, grace, writers):
+    grace.groups.add(writers)
+    share(chat, grace, writers)
+    grace.groups.clear()
+
+    page = client_of(grace).get(f"/c/{chat.pk}/share/").text
+    share(chat, grace, writers)
+
+    assert f'<option value="{writers.pk}" selected>Writers</option>' in page
+    assert Share.objects.get().group == writers
+
+
 def test_nobody_shares_with_a_group_they_are_not_in(chat, grace, writers):
     response = client_of(grace).post(f"/c/{chat.pk}/share/", {"group": writers.pk})
 

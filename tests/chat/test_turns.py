@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from chat import settling, turns, wording
 from chat.models import Conversation, Message, MessageState
@@ -69,6 +70,17 @@ async def test_the_same_first_message_twice_is_one_conversation(ada, entry, infe
         await turns.start_conversation(user=ada, prompt=prompt, model_id=entry.pk)
 
     assert await Conversation.objects.acount() == 1
+    assert await Message.objects.acount() == 2
+
+
+async def test_a_first_message_sent_again_brings_its_deleted_chat_back(ada, entry, inference):
+    prompt = Prompt("Once", uuid4())
+    await turns.start_conversation(user=ada, prompt=prompt, model_id=None)
+    await Conversation.objects.aupdate(deleted_at=timezone.now())
+
+    await turns.start_conversation(user=ada, prompt=prompt, model_id=None)
+
+    assert (await Conversation.objects.aget()).deleted_at is None
     assert await Message.objects.acount() == 2
 
 
@@ -207,6 +219,18 @@ async def test_the_next_prompt_clears_draft_and_refusal(ada, conversation, infer
 
     kept = await Conversation.objects.aget()
     assert (kept.draft, kept.refusal) == ("", "")
+
+
+async def test_a_retry_keeps_draft_and_refusal(ada, conversation, inference):
+    turn = await start(ada, conversation)
+    await inference.say(turn.answer.pk, CANCELLED)
+    answer = await until_settled(turn.answer.pk)
+    await Conversation.objects.aupdate(draft="Long", refusal="Too long", was_too_long=True)
+
+    await turns.retry(answer=answer, user=ada)
+
+    kept = await Conversation.objects.aget()
+    assert (kept.draft, kept.refusal, kept.was_too_long) == ("Long", "Too long", True)
 
 
 async def test_a_model_that_dies_leaves_the_text_and_says_so(ada, conversation, inference):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.utils import timezone
 
 from accounts.models import Quota, UsageRecord
 from chat import settling
@@ -28,6 +31,22 @@ async def test_an_answer_is_recorded_once(ada, conversation, inference):
     record = await UsageRecord.objects.aget()
     assert (record.user_id, record.model_name) == (ada.pk, conversation.model.name)
     assert (record.prompt_tokens, record.completion_tokens) == (7, 3)
+
+
+async def test_of_five_at_once_a_quota_of_one_request_lets_one_in(ada, asite, entry, inference):
+    await Quota.objects.acreate(user=ada, hours=1, max_requests=1)
+    messages = [{"text": "Hi", "client_id": str(uuid4())} for _ in range(5)]
+
+    sent = await asyncio.gather(*(asite.post("/c/new/", one) for one in messages))
+
+    assert sorted(one.status_code for one in sent) == [200, 422, 422, 422, 422]
+    assert len(inference.requests) == 1
+    await inference.say(inference.requests[0].generation_id, DONE)
+    await until_settled(UUID(inference.requests[0].generation_id))
+    again = {"text": "Hi", "client_id": str(uuid4())}
+    assert (await asite.post("/c/new/", again)).status_code == 422
+    await UsageRecord.objects.aupdate(created_at=timezone.now() - timedelta(hours=2))
+    assert (await asite.post("/c/new/", again)).status_code == 200
 
 
 async def test_a_spent_quota_keeps_the_text_and_says_when(ada, conversation, asite, inference):
