@@ -86,15 +86,19 @@ def test_a_download_ends_on_the_disk_where_its_folder_is(models, other_disk):
     assert [path.name for path in (other_disk / "name").iterdir()] == ["night.gguf"]
 
 
-def test_a_download_for_another_disk_replaces_nothing_there(models, other_disk):
+def test_a_download_for_another_disk_replaces_nothing_there(models, other_disk, monkeypatch):
     download = Download.objects.create(repository="owner/name", variant="Q4_K_M")
     file = download.files.create(number=1, name="night.gguf", url="x", checksum="sha256:x")
     part = storage.part_of(file)
     part.parent.mkdir(parents=True)
     part.write_bytes(b"weights")
-    (other_disk / "name").mkdir()
-    (other_disk / "name" / "night.gguf").write_bytes(b"mine")
+    copy = shutil.copyfileobj
 
+    def copy_too_late(*arguments: Any) -> None:
+        copy(*arguments)
+        (other_disk / "name" / "night.gguf").write_bytes(b"mine")
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy_too_late)
     with pytest.raises(FileExistsError, match="another file called night.gguf already"):
         storage.put_in_place(download, [file], lambda _: None)
 
