@@ -7,13 +7,27 @@ size, the last ones may use the cache of earlier ones, and where keys and values
 
 from __future__ import annotations
 
+from inference.errors import ModelFileInvalid
 from inference.gguf_metadata import Metadata
 
 # Of a file that is damaged, or not for us.
 MAX_LAYERS = 4096
+# Of a token in all layers. The largest models keep some millions; with more than this, the bytes of a context
+# window would not fit into the messages between our processes.
+MAX_KV_VALUES = 2**32
 
 
 def num_kv_values(metadata: Metadata, architecture: str) -> int:
+    """Raises ModelFileInvalid for more than any model keeps."""
+    number = _claimed_kv_values(metadata, architecture)
+    if number > MAX_KV_VALUES:
+        raise ModelFileInvalid(
+            f"This file claims to keep {number:,} numbers of each token. It is damaged."
+        )
+    return number
+
+
+def _claimed_kv_values(metadata: Metadata, architecture: str) -> int:
     layers = _kv_heads_by_layer(metadata, architecture)
     shared = metadata.count(f"{architecture}.attention.shared_kv_layers")
     slides = metadata.flags(f"{architecture}.attention.sliding_window_pattern")

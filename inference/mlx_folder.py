@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.errors import ModelFileInvalid
+from inference.gguf_kv import MAX_KV_VALUES, MAX_LAYERS
 from inference.gguf_metadata import one_line
 from inference.safetensors_header import TYPES, SafetensorsFile, Tensor, read_safetensors
 from inference.tokenizer_config import read_json, read_tokenizer_config
@@ -25,7 +26,6 @@ INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth")
 MAX_FILES = 1_000
 MAX_NAME = 200
-MAX_LAYERS = 4096
 CACHE_FOLDER = re.compile(r"models--(?:.+)--(?P<name>.+)")
 HASH = re.compile(r"[0-9a-f]{32,}")
 
@@ -128,7 +128,16 @@ class _Said:
         return 0
 
     def num_kv_values(self) -> int:
-        """Keys and values of one token in all layers; compressed together (MLA) they are fewer."""
+        """Keys and values of one token in all layers. Raises ModelFileInvalid for more than any model keeps."""
+        number = self._claimed_kv_values()
+        if number > MAX_KV_VALUES:
+            raise ModelFileInvalid(
+                f"config.json claims that {number:,} numbers are kept of each token. It is damaged."
+            )
+        return number
+
+    def _claimed_kv_values(self) -> int:
+        """Compressed together (MLA) they are fewer."""
         layers = min(self.first("num_hidden_layers", "n_layers", "n_layer"), MAX_LAYERS)
         if compressed := self.first("kv_lora_rank"):
             return layers * (compressed + self.first("qk_rope_head_dim"))

@@ -23,9 +23,16 @@ def take(path: Path) -> Path:
         if not is_safe_path(one.name):
             raise InvalidRequest("Its name cannot be used on every system. Rename the file first.")
         if place.exists():
-            raise InvalidRequest(f"A file called {one.name} is in the models folder already.")
+            raise _is_there(one)
     check_space(sum(one.stat().st_size for one in paths))
     for one, place in reversed(list(zip(paths, places, strict=True))):
-        copy_whole(one, place)
+        try:
+            copy_whole(one, place)
+        except FileExistsError as error:
+            raise _is_there(one) from error
     catalog.scan()
     return places[0]
+
+
+def _is_there(path: Path) -> InvalidRequest:
+    return InvalidRequest(f"A file called {path.name} is in the models folder already.")

@@ -22,7 +22,7 @@ from django.utils import timezone
 from inference import mlx_folder
 from inference.errors import InvalidRequest
 from inference.model_files import ModelFormat, own_paths
-from models_app import catalog, loading
+from models_app import catalog, folders, loading
 from models_app.file_sampling import CONFIG
 from models_app.models import CatalogEntry
 
@@ -38,7 +38,8 @@ def why_not(entry: CatalogEntry) -> str:
         return "The built-in guide belongs to Minerva."
     if entry.is_remote:
         return f"It is on {entry.server}. The page Servers takes it off the list."
-    if not Path(entry.path).is_relative_to(settings.MODELS_DIR):
+    is_ours = Path(entry.path).is_relative_to(settings.MODELS_DIR)
+    if not is_ours or _is_linked_to_used_folder(entry):
         return "It is in a folder of yours, where Minerva deletes nothing."
     return ""
 
@@ -60,17 +61,22 @@ def remove(entry: CatalogEntry) -> None:
         raise InvalidRequest(f"{entry.name} is in use. Unload it, then delete it.")
     if status.state is loading.LoadState.UNKNOWN:
         raise InvalidRequest(loading.SERVICE_UNREACHABLE + " Nothing was deleted.")
-    _move(entry, settings.MODELS_DIR, _folder_of(entry))
-    entry.removed_at, entry.is_default = timezone.now(), False
-    entry.save(update_fields=["removed_at", "is_default"])
+    _put_aside(entry)
+    entry.is_default = False
+    entry.save(update_fields=["is_default"])
     logger.info("model deleted entry=%s", entry.pk)
     catalog.scan()
 
 
 def restore(entry: CatalogEntry) -> None:
-    """Raises InvalidRequest if another file has taken its place, and OSError."""
-    if any(path.exists() for path in own_paths(Path(entry.path))):
+    """Raises InvalidRequest if another file has taken its place or its own are gone, and OSError."""
+    is_there = any(os.path.lexists(path) for path in own_paths(Path(entry.path)))
+    is_aside = bool(_places_below(_folder_of(entry)))
+    if is_there and is_aside:
         raise InvalidRequest("Another file of its name is there now, so it stays deleted.")
+    # One that is there and not aside was never moved: whoever deleted it was killed on the way.
+    if not is_there and not is_aside:
+        raise InvalidRequest("Its files are gone for good, so it stays deleted.")
     _move(entry, _folder_of(entry), settings.MODELS_DIR)
     shutil.rmtree(_folder_of(entry), ignore_errors=True)
     entry.removed_at = None
@@ -80,14 +86,45 @@ def restore(entry: CatalogEntry) -> None:
 
 def purge(*, before: datetime) -> int:
     """Really delete what was deleted before this moment; returns how many models."""
-    kept = {str(pk) for pk in _ids(CatalogEntry.objects.filter(removed_at__gte=before))}
     trashes = {Path(settings.TRASH_DIR), *map(_trash_of, CatalogEntry.objects.removed())}
-    doomed = [one for trash in trashes for one in trash.glob("*") if one.name not in kept]
+    found = [one for trash in trashes for one in trash.glob("*")]
+    # Asked only now: what is put aside from here on was not found, and of what was found this is told.
+    kept = {str(pk) for pk in _ids(CatalogEntry.objects.filter(removed_at__gte=before))}
+    doomed = [one for one in found if one.name not in kept]
     for folder in doomed:
         shutil.rmtree(folder, ignore_errors=True)
         logger.info("model purged entry=%s", folder.name)
     CatalogEntry.objects.filter(removed_at__lt=before).delete()
     return len(doomed)
+
+
+def _is_linked_to_used_folder(entry: CatalogEntry) -> bool:
+    """A link among our models may lead to another disk, which is ours as well; or into a folder of somebody
+    else's that is used in place. A file that is a link itself is ours: nothing but the link goes."""
+    path = Path(entry.path)
+    folder = path if entry.format is ModelFormat.MLX else path.parent
+    real = _real(folder)
+    if real.is_relative_to(_real(Path(settings.MODELS_DIR))):
+        return False
+    return any(real.is_relative_to(_real(used)) for used in folders.model_dirs()[1:])
+
+
+def _real(path: Path) -> Path:
+    """Where it leads, whether it is there or not."""
+    return Path(os.path.realpath(path))
+
+
+def _put_aside(entry: CatalogEntry) -> None:
+    """When it was deleted is noted first: `purge` may look at any moment, and takes what has no such note
+    for long deleted."""
+    entry.removed_at = timezone.now()
+    entry.save(update_fields=["removed_at"])
+    try:
+        _move(entry, settings.MODELS_DIR, _folder_of(entry))
+    except (InvalidRequest, OSError):
+        entry.removed_at = None
+        entry.save(update_fields=["removed_at"])
+        raise
 
 
 def _ids(entries: QuerySet[CatalogEntry]) -> Iterable[UUID]:
@@ -125,11 +162,17 @@ def _paths_of(entry: CatalogEntry) -> list[Path]:
 
 
 def _places_of(entry: CatalogEntry, source: Path) -> list[Path]:
-    """Of its files, which lie below `source` now."""
-    if entry.format is ModelFormat.GGUF:
-        return [path.relative_to(settings.MODELS_DIR) for path in _paths_of(entry)]
-    folder = source / Path(entry.path).relative_to(settings.MODELS_DIR)
-    return [path.relative_to(source) for path in own_paths(folder)]
+    """Of its files, which lie below `source` now. All that was put aside comes back, whatever lies beside its
+    place meanwhile, but for what another model brought there."""
+    top = Path(settings.MODELS_DIR)
+    if source == _folder_of(entry):
+        return [place for place in _places_below(source) if not os.path.lexists(top / place)]
+    return [path.relative_to(top) for path in _paths_of(entry)]
+
+
+def _places_below(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(path.relative_to(folder) for path in found)
 
 
 def _move(entry: CatalogEntry, source: Path, target: Path) -> None:

@@ -96,7 +96,7 @@ def _obtain(download: Download) -> None:
         states.renew(download, state=DownloadState.IMPORTING)
         if not missing[0].folder:
             recommended.bring(download, hub(), Progress(download, done=download.total_bytes))
-        storage.put_in_place(download, missing)
+        storage.put_in_place(download, missing, read)
     catalog.scan()
     states.renew(download, done_bytes=download.total_bytes)
     states.end(download, DownloadState.READY)

@@ -26,7 +26,7 @@ def bring(download: Download, source: Hub, progress: Progress) -> None:
     try:
         if _is_there(file, source):
             _fetch(file, source, progress)
-            storage.put_in_place(download, [file])
+            storage.put_in_place(download, [file], progress.add)
     except (HubError, OSError) as error:
         logger.info("no sampling brought id=%s reason=%s", download.pk, error)
 

@@ -1,8 +1,8 @@
 """Where the bytes of a download are: apart until all of them are checked, and then at their place.
 
 `.downloads/<id>/<number>.part` in the models folder has names of our own making only; the files of a folder for
-MLX have their own below `.downloads/<id>/whole/`. `owner/name/file`, or such a folder, comes by a rename,
-after a copy to its own file system if that is another: it is there whole, or not at all.
+MLX have their own below `.downloads/<id>/whole/`. `owner/name/file`, or such a folder, comes at once,
+after a copy to its own file system if that is another: it is there whole, or not at all, and replaces nothing.
 """
 
 from __future__ import annotations
@@ -92,10 +92,12 @@ def is_in_place(download: Download, file: DownloadFile, report: Report) -> bool:
     place = place_of(download, file)
     if not place.exists():
         return False
-    # An upload that nobody gave a checksum for is in place only if it was put there by an earlier run.
-    is_told = bool(file.checksum) or not part_of(file).exists()
+    # An upload that nobody gave a checksum for is in place only if it was put there by an earlier run,
+    # which may have been killed before it took the part's own name away.
+    part = part_of(file)
+    is_told = bool(file.checksum) or not part.exists() or part.samefile(place)
     if not is_told or not _has_checksum(place, file, report):
-        raise FileExistsError(errno.EEXIST, f"another file is called {file.name} already")
+        raise _another_file(file.name)
     return True
 
 
@@ -142,8 +144,9 @@ def _has_checksum(path: Path, file: DownloadFile, report: Report) -> bool:
     return digest.hexdigest() == expected
 
 
-def put_in_place(download: Download, files: list[DownloadFile]) -> None:
-    """A folder at once. The first part of a split model comes last: without it the others are no model."""
+def put_in_place(download: Download, files: list[DownloadFile], report: Report) -> None:
+    """A folder at once. The first part of a split model comes last: without it the others are no model.
+    Raises FileExistsError for another file or folder of such a name that came to be there meanwhile."""
     if files[0].folder:
         _put_folder_in_place(whole_folder(files[0]), place_of(download, files[0]).parent)
         return
@@ -151,12 +154,36 @@ def put_in_place(download: Download, files: list[DownloadFile]) -> None:
         place = place_of(download, file)
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.replace(part_of(file), place)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
+            _put_file_in_place(part_of(file), place)
+        except FileExistsError:
+            if not is_in_place(download, file, report):
                 raise
-            copy_whole(part_of(file), place)
         _sync(place.parent)
+
+
+def _put_file_in_place(part: Path, place: Path) -> None:
+    try:
+        _move_to_free_place(part, place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        copy_whole(part, place)
+
+
+def _move_to_free_place(source: Path, place: Path) -> None:
+    """Raises FileExistsError. A rename would replace what is there; another name for the file cannot."""
+    try:
+        os.link(source, place)
+    except FileExistsError as error:
+        raise _another_file(place.name) from error
+    except OSError as error:
+        # Not every file system gives a file two names (exFAT, some on the network): there, nothing is
+        # replaced but what comes within this very moment. What else was wrong, the rename tells.
+        if os.path.lexists(place):
+            raise _another_file(place.name) from error
+        os.rename(source, place)
+    else:
+        source.unlink()
 
 
 def _put_folder_in_place(whole: Path, place: Path) -> None:
@@ -176,7 +203,7 @@ def _put_folder_in_place(whole: Path, place: Path) -> None:
 
 def _copy_folder_whole(whole: Path, place: Path) -> None:
     """Under a hidden name until all of it is there, as in `copy_whole`."""
-    hidden = _hidden(place)
+    hidden = _hidden(place, whole)
     shutil.rmtree(hidden, ignore_errors=True)
     hidden.mkdir()
     try:
@@ -188,26 +215,35 @@ def _copy_folder_whole(whole: Path, place: Path) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
+def _another_file(name: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, f"another file called {name} already")
+
+
 def _another_folder(name: str) -> FileExistsError:
     return FileExistsError(errno.EEXIST, f"another folder called {name} already")
 
 
 def copy_whole(source: Path, place: Path) -> None:
-    """Under a hidden name until it is all there and on the disk: nobody ever sees half of it. The name
-    is the same each time, so that what a killed copy left is used again."""
-    part = _hidden(place)
+    """Under a hidden name until it is all there and on the disk: nobody ever sees half of it. Raises
+    FileExistsError: nothing is replaced."""
+    part = _hidden(place, source)
+    # What a killed copy left may be another name of a file that is in use since: it is not written to.
+    part.unlink(missing_ok=True)
     try:
-        with source.open("rb") as content, part.open("wb") as target:
+        with source.open("rb") as content, part.open("xb") as target:
             shutil.copyfileobj(content, target, PIECE)
             target.flush()
             os.fsync(target.fileno())
-        os.replace(part, place)
+        _move_to_free_place(part, place)
     finally:
         part.unlink(missing_ok=True)
 
 
-def _hidden(place: Path) -> Path:
-    return place.with_name(f".{hashlib.sha256(place.name.encode()).hexdigest()[:16]}.part")
+def _hidden(place: Path, source: Path) -> Path:
+    """The same each time, so that what a killed copy left does not stay; another one for what comes from
+    elsewhere, as two may be copied to one place at once."""
+    of = hashlib.sha256(os.fsencode(source) + b"\0" + os.fsencode(place.name))
+    return place.with_name(f".{of.hexdigest()[:16]}.part")
 
 
 def write_all(descriptor: int, piece: bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from inference.errors import ModelFileInvalid
 from inference.gguf_header import read_header
 from inference.memory_estimate import bytes_a_token, estimate
 from tests.inference.gguf_files import BOOL, INT32, LLAMA, UINT32, File, array_pair, u32_pair
@@ -66,6 +67,25 @@ def test_a_file_that_claims_to_have_no_end_of_layers_is_read_at_once(tmp_path, n
     pairs = (*LLAMA[:3], u32_pair("llama.block_count", number), *LLAMA[4:])
 
     assert read_header(File(pairs=pairs).write(tmp_path / "a.gguf")).num_kv_values > 0
+
+
+def test_a_file_that_claims_to_keep_more_of_a_token_than_any_model_is_damaged(tmp_path):
+    """Its bytes would be a number that no message between our processes can carry."""
+    long = u32_pair("llama.attention.key_length", 2**20)
+    heads = u32_pair(HEADS, 2**20)
+
+    with pytest.raises(ModelFileInvalid, match="numbers of each token. It is damaged"):
+        values(tmp_path, long, kv_heads=heads)
+
+
+def test_the_limit_of_what_a_token_takes_is_far_above_any_model(tmp_path):
+    """Two layers with two heads, whose values have 8 numbers."""
+    heads = u32_pair(HEADS, 2)
+
+    key = u32_pair("llama.attention.key_length", 2**30 - 8)
+    assert values(tmp_path, key, kv_heads=heads) == 2**32
+    with pytest.raises(ModelFileInvalid, match="damaged"):
+        values(tmp_path, u32_pair("llama.attention.key_length", 2**30 - 7), kv_heads=heads)
 
 
 def test_a_pattern_of_whole_numbers_is_taken_too(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import random
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +180,77 @@ def test_another_file_of_the_same_name_is_not_replaced(hub, folder):
     download = obtained()
 
     assert download.state == DownloadState.FAILED
-    assert "another file is called" in download.reason
+    assert "another file called" in download.reason
     assert placed(folder).read_bytes() == b"mine"
+
+
+def before_it_is_put_in_place(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """All bytes of a download are here when it does."""
+    bring = job._bring
+
+    def bring_and_more(*arguments: Any) -> None:
+        monkeypatch.setattr(job, "_bring", bring)
+        bring(*arguments)
+        happens()
+
+    monkeypatch.setattr(job, "_bring", bring_and_more)
+
+
+def refused_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.fixture(params=["links", "no links"])
+def with_and_without_links(request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems give a file one name only."""
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refused_links)
+
+
+@pytest.mark.usefixtures("with_and_without_links")
+def test_a_file_that_comes_there_during_the_download_is_not_replaced(hub, folder, monkeypatch):
+    placed(folder).parent.mkdir(parents=True)
+    before_it_is_put_in_place(monkeypatch, lambda: placed(folder).write_bytes(b"mine"))
+
+    download = obtained()
+
+    assert download.state == DownloadState.FAILED
+    assert download.reason.startswith("There is another file called night-Q4_K_M.gguf already")
+    assert placed(folder).read_bytes() == b"mine"
+    placed(folder).unlink()
+    assert states.go_on(download.pk)
+    assert run(download).state == DownloadState.READY
+
+
+def at_address(hub: EvilHub, name: str, data: bytes) -> Download:
+    """One of `model.gguf` at an address of its own."""
+    hub.add(f"owls/{name}", {"model.gguf": data})
+    address = f"{hub.address}/owls/{name}/resolve/{evil.REVISION}/model.gguf"
+    return states.request(url=f"{address}#sha256:{hashlib.sha256(data).hexdigest()}")
+
+
+@pytest.mark.usefixtures("with_and_without_links")
+def test_of_two_files_of_one_name_that_come_at_once_one_is_put_in_place(hub, folder, monkeypatch):
+    late, early = at_address(hub, "a", gguf(seed=1)), at_address(hub, "b", gguf(seed=2))
+    before_it_is_put_in_place(monkeypatch, lambda: run(early))
+
+    run(late)
+
+    assert (early.state, late.state) == (DownloadState.READY, DownloadState.FAILED)
+    assert "another file called model.gguf already" in late.reason
+    assert (folder / "downloads" / "model.gguf").read_bytes() == gguf(seed=2)
+
+
+@pytest.mark.usefixtures("with_and_without_links")
+def test_the_same_file_that_comes_twice_at_once_is_ready_twice(hub, folder, monkeypatch):
+    late, early = at_address(hub, "a", gguf(seed=1)), at_address(hub, "b", gguf(seed=1))
+    before_it_is_put_in_place(monkeypatch, lambda: run(early))
+
+    run(late)
+
+    assert (early.state, late.state) == (DownloadState.READY, DownloadState.READY)
+    assert [path.name for path in (folder / "downloads").iterdir()] == ["model.gguf"]
+    assert list((folder.parent / "downloads").iterdir()) == []
 
 
 def test_the_same_model_is_downloaded_once(hub):
@@ -609,7 +680,7 @@ def test_a_file_of_the_same_name_and_size_is_not_taken_for_the_right_one(hub, fo
     download = obtained()
 
     assert download.state == DownloadState.FAILED
-    assert "another file is called" in download.reason
+    assert "another file called" in download.reason
     assert placed(folder).read_bytes() == data
 
 

@@ -121,6 +121,9 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "how long its context": lambda path: changed(path, max_position_embeddings=None),
     "needs a program of its own": lambda path: changed(path, model_file="model.py"),
     "a program of its own to be run": lambda path: changed(path, auto_map={"AutoModel": "a.B"}),
+    "numbers are kept of each token. It is damaged": lambda path: changed(
+        path, num_hidden_layers=4096, num_key_value_heads=2**20, head_dim=2**20
+    ),
     "no tokenizer.json": lambda path: (path / "tokenizer.json").unlink(),
     "model.safetensors ends early": cut,
     "model-00002-of-00002.safetensors is missing": with_index,

@@ -80,10 +80,52 @@ def test_a_download_ends_on_the_disk_where_its_folder_is(models, other_disk):
     part.parent.mkdir(parents=True)
     part.write_bytes(b"weights")
 
-    storage.put_in_place(download, [file])
+    storage.put_in_place(download, [file], lambda _: None)
 
     assert (other_disk / "name" / "night.gguf").read_bytes() == b"weights"
     assert [path.name for path in (other_disk / "name").iterdir()] == ["night.gguf"]
+
+
+def test_a_download_for_another_disk_replaces_nothing_there(models, other_disk, monkeypatch):
+    download = Download.objects.create(repository="owner/name", variant="Q4_K_M")
+    file = download.files.create(number=1, name="night.gguf", url="x", checksum="sha256:x")
+    part = storage.part_of(file)
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"weights")
+    copy = shutil.copyfileobj
+
+    def copy_too_late(*arguments: Any) -> None:
+        copy(*arguments)
+        (other_disk / "name" / "night.gguf").write_bytes(b"mine")
+
+    monkeypatch.setattr(shutil, "copyfileobj", copy_too_late)
+    with pytest.raises(FileExistsError, match="another file called night.gguf already"):
+        storage.put_in_place(download, [file], lambda _: None)
+
+    assert (other_disk / "name" / "night.gguf").read_bytes() == b"mine"
+    assert [path.name for path in (other_disk / "name").iterdir()] == ["night.gguf"]
+    assert part.read_bytes() == b"weights"
+
+
+def test_what_a_killed_copy_left_as_a_second_name_is_not_written_to(tmp_path):
+    source, place = tmp_path / "source.gguf", tmp_path / "place.gguf"
+    source.write_bytes(b"new")
+    (tmp_path / "in_use.gguf").write_bytes(b"weights")
+    os.link(tmp_path / "in_use.gguf", storage._hidden(place, source))
+
+    storage.copy_whole(source, place)
+
+    assert (tmp_path / "in_use.gguf").read_bytes() == b"weights"
+    assert place.read_bytes() == b"new"
+
+
+def test_what_is_copied_to_one_place_from_two_has_two_hidden_names(tmp_path):
+    """Else one of them would be put in place half written by the other."""
+    place = tmp_path / "place.gguf"
+
+    hidden = {storage._hidden(place, tmp_path / name) for name in ("a.part", "b.part")}
+
+    assert len(hidden) == 2
 
 
 def test_a_copy_that_fails_leaves_what_came_and_nothing_else(models, monkeypatch):
@@ -92,11 +134,12 @@ def test_a_copy_that_fails_leaves_what_came_and_nothing_else(models, monkeypatch
     part = storage.part_of(file)
     part.parent.mkdir(parents=True)
     part.write_bytes(b"weights")
-    monkeypatch.setattr(os, "replace", _refuse(errno.EXDEV))
+    monkeypatch.setattr(os, "link", _refuse(errno.EXDEV))
+    monkeypatch.setattr(os, "rename", _refuse(errno.EXDEV))
     monkeypatch.setattr(shutil, "copyfileobj", _refuse(errno.ENOSPC))
 
     with pytest.raises(OSError, match="No space left"):
-        storage.put_in_place(download, [file])
+        storage.put_in_place(download, [file], lambda _: None)
 
     assert part.read_bytes() == b"weights"
     assert list((models / "owner" / "name").iterdir()) == []
@@ -132,6 +175,18 @@ def test_an_import_from_another_disk_is_whole(models, other_disk, tmp_path):
 
     assert place == models / "hello.gguf"
     assert place.read_bytes() == elsewhere.read_bytes()
+
+
+def test_an_import_replaces_nothing_that_came_meanwhile(models, tmp_path, monkeypatch):
+    elsewhere = write_scripted_model(tmp_path / "hello.gguf", "Hello.")
+    mine = models / "hello.gguf"
+    monkeypatch.setattr(importing, "check_space", lambda _: mine.write_bytes(b"mine"))
+
+    with pytest.raises(InvalidRequest, match="hello.gguf is in the models folder already"):
+        importing.take(elsewhere)
+
+    assert [path.name for path in models.iterdir()] == ["hello.gguf"]
+    assert mine.read_bytes() == b"mine"
 
 
 def _refuse(number: int) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from inference.errors import InvalidRequest
 from models_app import catalog, removal
-from models_app.models import CatalogEntry
+from models_app.models import CatalogEntry, UsedFolder
+from tests.made_folders import write_random_folder
 from tests.inference.test_gguf_model import write_split
 from tests.models_app.conftest import wait_for
 
@@ -73,6 +77,41 @@ def test_what_its_makers_recommend_goes_and_comes_back_with_the_last_model(write
     assert config.read_text() == "{}"
 
 
+def test_two_that_are_deleted_after_each_other_come_back_with_what_their_makers_recommend(
+    write, folder
+):
+    """It went with the second; when that comes back, the first lies beside it again."""
+    write("owner/name/one.gguf")
+    write("owner/name/two.gguf")
+    config = folder / "owner" / "name" / "generation_config.json"
+    config.write_text("{}")
+    catalog.scan()
+    one, two = CatalogEntry.objects.order_by("path")
+    removal.remove(one)
+    removal.remove(two)
+
+    removal.restore(one)
+    removal.restore(two)
+
+    assert config.read_text() == "{}"
+    assert CatalogEntry.objects.usable().count() == 2
+
+
+def test_undo_keeps_a_recommendation_that_came_since(write, folder):
+    path = write("owner/name/one.gguf")
+    config = folder / "owner" / "name" / "generation_config.json"
+    config.write_text("{}")
+    entry = scanned()
+    removal.remove(entry)
+    config.parent.mkdir(parents=True)
+    config.write_text('{"top_k": 1}')
+
+    removal.restore(entry)
+
+    assert path.exists()
+    assert config.read_text() == '{"top_k": 1}'
+
+
 def test_undo_brings_every_part_back_where_it_was(folder, staff):
     (folder / "owner").mkdir()
     paths = write_split(folder / "owner")
@@ -100,6 +139,81 @@ def test_after_a_while_it_is_gone_for_good(write, settings, staff):
     assert list(settings.TRASH_DIR.iterdir()) == []
     assert not CatalogEntry.objects.exists()
     assert post(staff, "undelete", entry).status_code == 404
+
+
+def test_whoever_clears_up_at_the_same_moment_leaves_what_is_being_deleted(write, monkeypatch):
+    """The worker does so each minute, and takes what nobody noted as deleted for long deleted."""
+    path = write("owner/name/plain.gguf")
+    entry = scanned()
+    save = CatalogEntry.save
+
+    def clear_up_and_save(*arguments: Any, **named: Any) -> None:
+        removal.purge(before=timezone.now() - removal.KEPT)
+        save(*arguments, **named)
+
+    monkeypatch.setattr(CatalogEntry, "save", clear_up_and_save)
+    removal.remove(entry)
+    removal.restore(entry)
+
+    assert path.exists()
+    assert CatalogEntry.objects.usable().get() == entry
+
+
+def test_what_is_deleted_while_it_is_cleared_up_is_left(write, monkeypatch):
+    path = write("owner/name/plain.gguf")
+    entry = scanned()
+    kept = removal._ids
+
+    def asked_and_deleted(*arguments: Any) -> Any:
+        found = list(kept(*arguments))
+        removal.remove(entry)
+        return found
+
+    monkeypatch.setattr(removal, "_ids", asked_and_deleted)
+    assert removal.purge(before=timezone.now() - removal.KEPT) == 0
+
+    removal.restore(entry)
+    assert path.exists()
+
+
+def test_a_disk_that_refuses_to_delete_leaves_it_in_the_list(write, staff, monkeypatch):
+    path = write("plain.gguf")
+    entry = scanned()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        response = post(staff, "delete", entry)
+
+    assert response.status_code == 422
+    assert "Read-only" in response.headers["HX-Trigger"]
+    assert path.exists()
+    assert CatalogEntry.objects.usable().get() == catalog.default_entry() == entry
+    assert catalog.default_entry().is_default
+
+
+def test_undo_says_that_files_are_gone(write, settings, staff):
+    write("plain.gguf")
+    entry = scanned()
+    post(staff, "delete", entry)
+    shutil.rmtree(settings.TRASH_DIR)
+
+    response = post(staff, "undelete", entry)
+
+    assert response.status_code == 422
+    assert "gone for good" in response.headers["HX-Trigger"]
+    assert CatalogEntry.objects.removed().get() == entry
+
+
+def test_one_whose_deletion_was_killed_before_its_files_were_moved_comes_back(write, staff):
+    write("plain.gguf")
+    entry = scanned()
+    CatalogEntry.objects.update(removed_at=timezone.now())
+
+    assert post(staff, "undelete", entry).status_code == 204
+    assert CatalogEntry.objects.usable().get() == entry
 
 
 def test_a_loaded_model_is_not_deleted(folder, staff):
@@ -140,6 +254,62 @@ def test_files_of_other_folders_are_not_ours_to_delete(write, settings, staff, t
     assert post(staff, "delete", entry).status_code == 422
     assert path.exists()
     assert "Delete plain" not in staff.get("/models/").content.decode()
+
+
+@pytest.fixture
+def elsewhere(folder: Path, tmp_path: Path) -> Path:
+    """A folder of somebody's, into which a link of ours leads: by that its models are found first."""
+    path = tmp_path / "elsewhere"
+    write_random_folder(path / "owls" / "Fast-1B")
+    (folder / "shared").symlink_to(path / "owls")
+    return path
+
+
+@pytest.mark.parametrize("is_of_settings", [True, False])
+def test_what_a_link_of_ours_leads_to_in_a_folder_that_is_used_in_place_is_not_deleted(
+    write, elsewhere, settings, staff, is_of_settings
+):
+    write("plain.gguf").rename(elsewhere / "owls" / "theirs.gguf")
+    if is_of_settings:
+        settings.MODEL_DIRS = [*settings.MODEL_DIRS, elsewhere]
+    else:
+        UsedFolder.objects.create(path=str(elsewhere.resolve()))
+    before = sorted(elsewhere.rglob("*"))
+    catalog.scan()
+
+    formats = set()
+    for entry in CatalogEntry.objects.present():
+        formats.add(str(entry.format))
+        assert Path(entry.path).is_relative_to(settings.MODELS_DIR)
+        assert "deletes nothing" in post(staff, "delete", entry).headers["HX-Trigger"]
+
+    assert formats == {"GGUF", "MLX"}
+    assert sorted(elsewhere.rglob("*")) == before
+
+
+def test_a_link_to_one_folder_for_mlx_that_is_used_in_place_is_not_emptied(folder, elsewhere):
+    UsedFolder.objects.create(path=str((elsewhere / "owls").resolve()))
+    (folder / "shared").unlink()
+    (folder / "Fast").symlink_to(elsewhere / "owls" / "Fast-1B")
+
+    with pytest.raises(InvalidRequest, match="deletes nothing"):
+        removal.remove(scanned())
+
+
+def test_a_file_of_ours_that_is_a_link_is_deleted_and_what_it_leads_to_stays(
+    write, folder, elsewhere
+):
+    theirs = elsewhere / "theirs.gguf"
+    write("plain.gguf").rename(theirs)
+    (folder / "shared").unlink()
+    (folder / "plain.gguf").symlink_to(theirs)
+    entry = scanned()
+    UsedFolder.objects.create(path=str(elsewhere.resolve()))
+
+    removal.remove(entry)
+
+    assert not os.path.lexists(folder / "plain.gguf")
+    assert theirs.exists()
 
 
 def test_a_broken_file_can_be_deleted(folder, staff):

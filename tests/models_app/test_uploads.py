@@ -145,6 +145,17 @@ def test_a_worker_that_died_after_the_rename_ends_it_well(staff, folder):
     assert finished().state == DownloadState.READY
 
 
+def test_a_worker_that_died_while_it_had_two_names_ends_it_well(staff, folder):
+    send_all(staff, begin(staff))
+    placed(folder).parent.mkdir()
+    os.link(storage.part_of(Download.objects.get().files.get()), placed(folder))
+
+    download = finished()
+
+    assert download.state == DownloadState.READY
+    assert placed(folder).stat().st_nlink == 1
+
+
 def test_a_file_that_came_there_meanwhile_is_not_replaced(staff, folder):
     send_all(staff, begin(staff))
     placed(folder).parent.mkdir()
