@@ -107,7 +107,8 @@ class Standing:
         for at, taken in rows.iterator():
             used -= taken
             if used < self.limit:
-                return at + window
+                left_at: datetime = at + window
+                return left_at
         return timezone.now() + window
 
 
