@@ -132,7 +132,7 @@ class InvitationForm(forms.Form):
         group.empty_label = "No group"
 
 
-class GroupsField(forms.ModelMultipleChoiceField):
+class GroupsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Any groups, or none."""
 
     def __init__(self) -> None:

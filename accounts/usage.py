@@ -108,7 +108,8 @@ class Standing:
         for at, taken in rows.iterator():
             used -= taken
             if used < self.limit:
-                return at + window
+                left_at: datetime = at + window
+                return left_at
         return timezone.now() + window
 
 

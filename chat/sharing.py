@@ -38,7 +38,8 @@ class ShareForm(forms.Form):
 
     def __init__(self, *args: Any, owner: User, share: Share | None, **kwargs: Any) -> None:
         current = share.group_id if share else None
-        super().__init__(*args, initial={"group": current}, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial["group"] = current
         group = self.fields["group"]
         assert isinstance(group, forms.ModelChoiceField)
         group.queryset = groups_of(owner, current)

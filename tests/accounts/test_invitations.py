@@ -51,7 +51,7 @@ def test_the_link_makes_a_person_of_that_role_and_group(staff, client):
     assert Invitation.objects.get().used_by == bob
 
 
-@pytest.mark.parametrize("name", ["ﾀﾅｶ", "Ａｌｉｃｅ", "ﬁona"])
+@pytest.mark.parametrize("name", ["ﾀﾅｶ", "\uff21lice", "ﬁona"])
 def test_a_name_that_sign_in_reads_in_its_plain_form_signs_in(administrator, client, name):
     _, token = invitations.invite(by=administrator, role=Role.MEMBER, group=None, hours=1)
     client.post(f"/join/{token}/", {**JOIN, "username": name})

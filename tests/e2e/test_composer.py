@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.e2e import chatting
 from tests.e2e.scripts import PLAIN
@@ -104,3 +104,82 @@ def test_suggestions_fill_the_composer(product, signed_in, look):
     expect(composer(page)).to_have_value("Explain how a heat pump works, in five sentences.")
     expect(composer(page)).to_be_focused()
     assert PLAIN not in page.content()
+
+
+def test_a_refused_message_comes_back_with_the_reason(product, signed_in):
+    page = signed_in(product, expects=422)
+    chatting.send(page, "Hello", model="plain")
+    chatting.wait_until_done(page)
+
+    chatting.send(page, "x" * 200_001)
+
+    expect(page.get_by_role("alert").filter(has_text="200,001 characters")).to_be_visible()
+    expect(composer(page)).to_have_value("x" * 200_001)
+
+
+def test_what_was_typed_after_the_servers_draft_survives_a_reload(product, signed_in):
+    page = signed_in(product)
+    composer(page).fill("first half")
+    page.get_by_role("link", name="How answers shall be").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Longest answer, in tokens").fill("9")
+    dialog.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/c/*/")
+    expect(composer(page)).to_have_value("first half")
+
+    composer(page).fill("first half and a second")
+    page.reload()
+
+    expect(composer(page)).to_have_value("first half and a second")
+
+
+def test_a_draft_and_what_another_device_was_refused_are_both_kept(product, signed_in):
+    page, other = signed_in(product), signed_in(product)
+    chatting.send(page, "x" * 1200, model="plain")
+    chatting.wait_until_done(page)
+    chat = chatting.conversation_path(page)
+    composer(page).fill("half a thought")
+    page.goto("/")
+    other.goto(chat)
+    chatting.send(other, "y" * 1200)
+    leave_out = other.get_by_role("button", name="Leave out the oldest messages")
+    expect(leave_out).to_be_visible(timeout=chatting.ANSWER_SECONDS)
+
+    page.goto(chat)
+
+    expect(composer(page)).to_have_value("y" * 1200 + "\n\nhalf a thought")
+    composer(page).fill("one thought")
+    page.reload()
+    expect(composer(page)).to_have_value("one thought")
+
+
+def test_what_is_typed_while_the_first_message_is_on_its_way_stays(product, signed_in):
+    page = signed_in(product)
+    chatting.choose_model(page, "plain")
+    held: list[Route] = []
+    page.route("**/c/new/", lambda route: held.append(route))
+    chatting.send(page, "Hello")
+    composer(page).press_sequentially("And then")
+    held[0].continue_()
+
+    chatting.conversation_path(page)
+    chatting.wait_until_done(page)
+
+    expect(composer(page)).to_have_value("And then")
+    page.reload()
+    expect(composer(page)).to_have_value("And then")
+    page.goto("/")
+    expect(composer(page)).to_have_value("")
+
+
+def test_a_refused_text_that_was_changed_stays_as_it_was_changed(product, signed_in):
+    page = signed_in(product)
+    chatting.send(page, "x" * 1200, model="plain")
+    chatting.wait_until_done(page)
+    chatting.send(page, "y" * 1200)
+    expect(composer(page)).to_have_value("y" * 1200, timeout=chatting.ANSWER_SECONDS)
+
+    composer(page).fill("a shorter one")
+    page.reload()
+
+    expect(composer(page)).to_have_value("a shorter one")

@@ -2,6 +2,8 @@
 import { ANSWER_STATE, PAGE_CHANGED, RUNNING, SENT, announce, composer, tell } from "./events.js";
 
 const DRAFT_KEY = "minerva-draft-";
+// Of a draft: the text that the server had when it was written.
+const BASE = "-of";
 const NOT_SENT = "The message was not sent. Check the connection and send it again.";
 const isTouch = matchMedia("(pointer: coarse)");
 
@@ -40,12 +42,14 @@ document.addEventListener("htmx:configRequest", (event) => {
   // The same text sent again is the same message, so that it can't be stored twice.
   const id = lastSent?.text === text ? lastSent.id : newId();
   lastSent = { text, id };
-  pending = { text, draft: composer().dataset.draft };
+  pending = { text, field: composer() };
   event.detail.parameters.client_id = id;
 });
 
 document.addEventListener("htmx:beforeSend", (event) => {
-  if (event.target.id === "composer") setText("");
+  if (event.target.id !== "composer") return;
+  keepDraft(composer());
+  setText("");
 });
 
 document.addEventListener("htmx:afterRequest", (event) => {
@@ -53,7 +57,9 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.requestConfig?.elt.id !== "composer" || !pending) return;
   const sent = pending;
   pending = null;
-  if (event.detail.successful) taken(sent);
+  // To htmx a refusal is a success too, as its sentence is swapped in.
+  const isTaken = event.detail.successful && event.detail.xhr.status !== 422;
+  if (isTaken) taken(sent, event.detail.xhr);
   else comeBack(sent, event.detail.xhr);
 });
 
@@ -71,14 +77,29 @@ function submit(field) {
   if (field.value.trim() && !document.querySelector("[data-stop]")) field.form.requestSubmit();
 }
 
-function taken({ draft }) {
+function taken({ text, field }, xhr) {
   lastSent = null;
-  forget(draft);
+  field.defaultValue = ""; // the server has no draft any more
+  // Another text was typed in the meantime, here or in another tab.
+  if (remembered(field.dataset.draft) === text) forget(field.dataset.draft);
+  if (field.value && hasBegun(composer(), xhr)) takeAlong(field);
   const notice = document.getElementById("composer-notice");
   notice?.replaceChildren();
   announce("Message sent");
   tell(SENT);
   composer()?.focus();
+}
+
+// The first message brings the page of its chat, unless its person has gone to another one.
+function hasBegun(field, xhr) {
+  return field && xhr.getResponseHeader("HX-Push-Url")?.includes(field.dataset.draft);
+}
+
+// What was typed while the first message was on its way. `ready` may have been there, or is still to come.
+function takeAlong({ value, dataset }) {
+  if (remembered(dataset.draft) === value) forget(dataset.draft);
+  setText(value);
+  keepDraft(composer());
 }
 
 // What was typed in the meantime stays behind what comes back.
@@ -103,8 +124,10 @@ async function restoreRefused() {
   if (!notice || notice === refusedShown) return;
   refusedShown = notice;
   const response = await fetch(notice.dataset.refused);
-  const text = response.ok ? await response.text() : "";
+  if (!response.ok) return;
+  const text = await response.text();
   const typed = composer().value;
+  composer().defaultValue = text;
   if (text && !typed.includes(text)) fill(typed.trim() ? `${text}\n\n${typed}` : text);
 }
 
@@ -115,9 +138,16 @@ function ready() {
   refusedShown = document.querySelector("[data-refused]");
   // A chat that began with its settings took along what was typed before it.
   if (field.value && field.value === remembered("new")) forget("new");
-  const draft = remembered(field.dataset.draft);
-  if (draft && !field.value) field.value = draft;
-  update(field);
+  setText(firstText(field));
+}
+
+// What this browser keeps is newer than the server's text that it was made from. Another text of the
+// server's was refused elsewhere, and stays too.
+function firstText({ defaultValue, dataset }) {
+  const draft = remembered(dataset.draft) ?? "";
+  if (draft && remembered(dataset.draft + BASE) === defaultValue) return draft;
+  if (draft.includes(defaultValue)) return draft;
+  return defaultValue.includes(draft) ? defaultValue : `${defaultValue}\n\n${draft}`;
 }
 
 function update(field) {
@@ -146,12 +176,19 @@ function isNothingFocused() {
 }
 
 function keepDraft(field) {
-  if (field.value) storage((store) => store.setItem(DRAFT_KEY + field.dataset.draft, field.value));
-  else forget(field.dataset.draft);
+  const { value, defaultValue, dataset } = field;
+  if (!value) return forget(dataset.draft);
+  storage((store) => {
+    store.setItem(DRAFT_KEY + dataset.draft + BASE, defaultValue);
+    store.setItem(DRAFT_KEY + dataset.draft, value);
+  });
 }
 
 function forget(draft) {
-  storage((store) => store.removeItem(DRAFT_KEY + draft));
+  storage((store) => {
+    store.removeItem(DRAFT_KEY + draft);
+    store.removeItem(DRAFT_KEY + draft + BASE);
+  });
 }
 
 function remembered(draft) {
