@@ -57,6 +57,9 @@ def _run_alone(download: Download) -> None:
     except storage.Busy:
         time.sleep(BUSY_SECONDS)
         states.release(download)
+    except OSError as error:
+        # Its own folder cannot be made. Others wait behind it, so it ends.
+        _refused_by_disk(download, error)
 
 
 def _run(download: Download) -> None:
@@ -74,9 +77,7 @@ def _run(download: Download) -> None:
         reason = f"There is {error.strerror}, which is not replaced. Move it away, then retry."
         states.end(download, DownloadState.FAILED, reason=reason)
     except OSError as error:
-        logger.warning("download failed id=%s error=%s", download.pk, error)
-        reason = f"The disk refused it: {error.strerror}. See that there is space, and retry."
-        states.end(download, DownloadState.FAILED, reason=reason)
+        _refused_by_disk(download, error)
     except LeaseLost:
         raise
     except Exception:
@@ -86,11 +87,19 @@ def _run(download: Download) -> None:
         )
 
 
+def _refused_by_disk(download: Download, error: OSError) -> None:
+    logger.warning("download failed id=%s error=%s", download.pk, error)
+    advice = "See that there is space" if storage.is_full(error) else "Mend that"
+    reason = f"The disk refused it: {error.strerror}. {advice}, then retry."
+    states.end(download, DownloadState.FAILED, reason=reason)
+
+
 def _obtain(download: Download) -> None:
     files = resolve(download, hub())
     read = Progress(download, done=0).add
     missing = storage.missing_of(download, files, read)
     if missing:
+        storage.check_folder(storage.place_of(download, missing[0]).parent)
         _bring(download, missing)
         _check_all(download, missing)
         states.renew(download, state=DownloadState.IMPORTING)

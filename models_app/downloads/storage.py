@@ -121,6 +121,20 @@ def check_space(num_bytes: int) -> None:
         )
 
 
+def check_folder(folder: Path) -> None:
+    """Raise FileExistsError if it could not be made, as a file is where it belongs."""
+    nearest = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not nearest.is_dir():
+        raise FileExistsError(
+            errno.EEXIST, f"a file called {nearest.name} where its folder belongs"
+        )
+
+
+def is_full(error: OSError) -> bool:
+    """There is no space, or no more of it for us."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def is_right(file: DownloadFile, report: Report) -> bool:
     """The part has the size and checksum that were promised. `report` is told of bytes read."""
     return _has_checksum(part_of(file), file, report)

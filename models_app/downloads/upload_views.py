@@ -93,5 +93,6 @@ def _refusal(sentence: str, status: HTTPStatus) -> JsonResponse:
 
 def _disk_refusal(error: OSError) -> JsonResponse:
     logger.warning("upload failed error=%s", error)
-    sentence = f"The disk refused it: {error.strerror}. See that there is space, then choose the same file again."
+    advice = "See that there is space" if storage.is_full(error) else "Mend that"
+    sentence = f"The disk refused it: {error.strerror}. {advice}, then choose the same file again."
     return _refusal(sentence, HTTPStatus.INSUFFICIENT_STORAGE)

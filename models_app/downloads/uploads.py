@@ -51,6 +51,8 @@ def begin(*, name: str, size: int, modified: int, sha256: str = "") -> Download:
             f"Another file called {name} is half uploaded. Choose that one, or cancel it below.",
             HTTPStatus.CONFLICT,
         )
+    if sha256:
+        _expect(download, f"sha256:{sha256}")
     storage.folder_of(download.pk).mkdir(parents=True, exist_ok=True)
     states.keep_uploading(download)
     return download
@@ -112,6 +114,16 @@ def _check(name: str, size: int) -> None:
         raise Refused(
             f"This file is larger than {MAX_BYTES // GIB} GiB. Copy it into the models folder.",
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+
+
+def _expect(download: Download, checksum: str) -> None:
+    """Also of one that was begun without. Raises Refused for another one than it was begun with."""
+    download.files.filter(checksum="").update(checksum=checksum)
+    if download.files.get().checksum != checksum:
+        raise Refused(
+            "This upload was begun with another SHA-256. Give that one, or cancel the upload below.",
+            HTTPStatus.CONFLICT,
         )
 
 

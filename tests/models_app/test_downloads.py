@@ -184,7 +184,9 @@ def test_another_file_of_the_same_name_is_not_replaced(hub, folder):
     assert placed(folder).read_bytes() == b"mine"
 
 
-def before_it_is_put_in_place(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+def before_it_is_put_in_place(
+    monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]
+) -> None:
     """All bytes of a download are here when it does."""
     bring = job._bring
 
@@ -470,6 +472,60 @@ def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub, monkeypatch
 
     assert download.state == DownloadState.FAILED
     assert "2.0 GiB free" in download.reason
+    assert hub.bytes_sent == 0
+
+
+def test_a_download_whose_own_folder_cannot_be_made_fails_and_others_go_on(hub, folder, settings):
+    first = states.request(repository=REPOSITORY, variant="Q4_K_M")
+    settings.DOWNLOADS_DIR.mkdir()
+    storage.folder_of(first.pk).write_bytes(b"")
+    hub.add("owls/other", {"other-Q4_K_M.gguf": gguf(seed=1)})
+    second = states.request(repository="owls/other", variant="Q4_K_M")
+
+    assert run(first).state == DownloadState.FAILED
+    assert first.reason == "The disk refused it: File exists. Mend that, then retry."
+    assert run(second).state == DownloadState.READY
+    storage.folder_of(first.pk).unlink()
+    assert states.go_on(first.pk)
+    assert run(first).state == DownloadState.READY
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device. See that there is space"),
+        (errno.EDQUOT, "Disk quota exceeded. See that there is space"),
+        (errno.EROFS, "Read-only file system. Mend that, then retry."),
+        (errno.EACCES, "Permission denied. Mend that, then retry."),
+    ],
+)
+def test_where_no_folder_can_be_made_space_is_advised_only_if_it_lacks(
+    hub, monkeypatch, number, words
+):
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    download = obtained()
+
+    assert download.state == DownloadState.FAILED
+    assert words in download.reason
+
+
+@pytest.mark.parametrize("is_dangling", [False, True])
+def test_a_file_where_its_folder_belongs_is_seen_before_anything_is_fetched(
+    hub, folder, is_dangling
+):
+    owls = folder / "owls"
+    if is_dangling:
+        owls.symlink_to(folder / "nowhere")
+    else:
+        owls.write_bytes(b"mine")
+
+    download = obtained()
+
+    assert download.state == DownloadState.FAILED
+    assert "a file called owls where its folder belongs, which is not replaced" in download.reason
     assert hub.bytes_sent == 0
 
 

@@ -99,7 +99,7 @@ def test_a_download_for_another_disk_replaces_nothing_there(models, other_disk, 
         (other_disk / "name" / "night.gguf").write_bytes(b"mine")
 
     monkeypatch.setattr(shutil, "copyfileobj", copy_too_late)
-    with pytest.raises(FileExistsError, match="another file called night.gguf already"):
+    with pytest.raises(FileExistsError, match="another file called night"):
         storage.put_in_place(download, [file], lambda _: None)
 
     assert (other_disk / "name" / "night.gguf").read_bytes() == b"mine"
@@ -182,7 +182,7 @@ def test_an_import_replaces_nothing_that_came_meanwhile(models, tmp_path, monkey
     mine = models / "hello.gguf"
     monkeypatch.setattr(importing, "check_space", lambda _: mine.write_bytes(b"mine"))
 
-    with pytest.raises(InvalidRequest, match="hello.gguf is in the models folder already"):
+    with pytest.raises(InvalidRequest, match="is in the models folder already"):
         importing.take(elsewhere)
 
     assert [path.name for path in models.iterdir()] == ["hello.gguf"]

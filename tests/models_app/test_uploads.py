@@ -122,6 +122,30 @@ def test_a_given_checksum_is_compared(staff, folder):
     assert not placed(folder, "other.gguf").exists()
 
 
+def test_a_checksum_that_is_given_later_is_compared(staff, folder):
+    send(staff, begin(staff).json()["address"], 0, DATA[:PIECE])
+
+    send_all(staff, begin(staff, sha256="0" * 64))
+
+    download = finished()
+    assert download.state == DownloadState.FAILED
+    assert "another SHA-256" in download.reason
+    assert not placed(folder).exists()
+
+
+def test_a_checksum_stays_and_another_one_is_refused(staff):
+    right = hashlib.sha256(DATA).hexdigest()
+    begin(staff, sha256=right)
+
+    response = begin(staff, sha256="0" * 64)
+
+    assert response.status_code == 409
+    assert "begun with another SHA-256" in response.json()["detail"]
+    for given in ("", right.upper()):
+        assert begin(staff, sha256=given).status_code == 200
+        assert DownloadFile.objects.get().checksum == f"sha256:{right}"
+
+
 def test_a_whole_file_that_is_no_model_is_not_kept(staff, folder):
     data = b"GGUF" + bytes(10_000)
     send_all(staff, begin(staff, size=len(data)), data)
@@ -230,19 +254,26 @@ def test_what_other_uploads_still_need_counts(staff, monkeypatch):
     assert begin(staff, name="other.gguf", size=7 * 2**30).status_code == 507
 
 
-def test_a_disk_that_fills_up_keeps_what_came(staff, monkeypatch):
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.ENOSPC, "No space left on device. See that there is space, then choose"),
+        (errno.EROFS, "Read-only file system. Mend that, then choose"),
+    ],
+)
+def test_a_disk_that_refuses_more_keeps_what_came(staff, monkeypatch, number, words):
     address = begin(staff).json()["address"]
     send(staff, address, 0, DATA[:PIECE])
 
     def full(descriptor: int, piece: bytes) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patched:
         patched.setattr(storage, "write_all", full)
         response = send(staff, address, PIECE, DATA[PIECE:])
 
     assert response.status_code == 507
-    assert "No space left" in response.json()["detail"]
+    assert words in response.json()["detail"]
     assert begin(staff).json()["offset"] == PIECE
 
 
