@@ -54,4 +54,4 @@ async def test_it_holds_for_asynchronous_pages_too(ada):
     await client.aforce_login(ada)
     client.cookies[COOKIE] = LOS_ANGELES
 
-    assert "Today" in (await client.get("/")).text
+    assert "Today" in (await client.get("/")).content.decode()
