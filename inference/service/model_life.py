@@ -335,19 +335,14 @@ class ModelLife:
             self._on_load_ended(end)
         elif state is ModelState.READY:
             self._on_crashed(end)
+        elif self._error is not None:
+            self._fail(self._error, counts=True)
         else:
-            self._on_gone()
+            self._queue.fail_running(failures.unloaded())
+            self._move(ModelState.UNLOADED)
         answers, self._answers = self._answers, []
         for answer in answers:
             answer(True)
-
-    def _on_gone(self) -> None:
-        """As we wanted it, whatever the runner still had."""
-        self._queue.fail_running(self._error or failures.unloaded())
-        if self._error is not None:
-            self._fail(self._error, counts=True)
-        else:
-            self._move(ModelState.UNLOADED)
 
     @property
     def _is_loading_well(self) -> bool:
