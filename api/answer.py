@@ -160,6 +160,17 @@ def call_id(generation_id: str, index: int, *, prefix: str = "call_") -> str:
     return prefix + hashlib.sha256(f"{generation_id}/{index}".encode()).hexdigest()[:24]
 
 
+def total_of_prompts(usages: list[Usage], *, per_prompt: int) -> Usage:
+    """Of so many answers to each of several prompts, in order."""
+    groups = [usages[start : start + per_prompt] for start in range(0, len(usages), per_prompt)]
+    totals = [total(group) for group in groups]
+    return Usage(
+        prompt_tokens=sum(one.prompt_tokens for one in totals),
+        completion_tokens=sum(one.completion_tokens for one in totals),
+        cached_tokens=sum(one.cached_tokens for one in totals),
+    )
+
+
 def total(usages: list[Usage]) -> Usage:
     """Of several answers to one prompt: the prompt counts once."""
     return Usage(

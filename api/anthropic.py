@@ -50,7 +50,7 @@ async def count_tokens(request: HttpRequest, caller: Caller) -> HttpResponse:
 
 
 def _job(asked: MessagesRequest, target: Target) -> Job:
-    _refuse_begun(asked)
+    _refuse_unsupported(asked)
     offer, choice = offer_of(asked), asked.tool_choice
     note = StreamNote(
         kind="messages",
@@ -86,7 +86,11 @@ def _job(asked: MessagesRequest, target: Target) -> Job:
     )
 
 
-def _refuse_begun(asked: MessagesRequest) -> None:
+def _refuse_unsupported(asked: MessagesRequest) -> None:
+    if asked.mcp_servers:
+        raise unsupported(
+            "No server of tools is asked from here: call them yourself.", "mcp_servers"
+        )
     if asked.messages and asked.messages[-1].role == "assistant":
         raise unsupported(
             "An answer cannot be begun for the model: end with a message of the user.", "messages"
@@ -103,12 +107,12 @@ def _sampling(asked: MessagesRequest, own: SamplingParams, offer: Offer) -> Samp
         output=offer.output_or(_output(asked), "output_config.format"),
     )
     check_sampling(params)
-    return params
+    return offer.unstopped(params)
 
 
 def _output(asked: MessagesRequest) -> OutputFormat | None:
     """JSON by a schema."""
-    form = (asked.output_config or {}).get("format")
+    form = asked.output_format or (asked.output_config or {}).get("format")
     if form is None:
         return None
     if not isinstance(form, dict) or form.get("type") != "json_schema":

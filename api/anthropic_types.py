@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from api import bodies
-from api.conversation import with_one_system_prompt
+from api.conversation import with_one_system_prompt, with_turns_joined
 from api.errors import invalid, unsupported
 from api.tools import Offer, choose
 from inference.types import Called, ChatMessage, Tool
@@ -75,6 +75,8 @@ class MessagesRequest(Countable, kw_only=True):
     seed: int | None = None
     stop_sequences: list[str] | None = None
     output_config: dict[str, Any] | None = None
+    output_format: dict[str, Any] | None = None
+    mcp_servers: list[Any] | None = None
     backend: str | None = None
     resumable: bool | None = None
 
@@ -87,19 +89,7 @@ def messages_of(asked: Countable, *, system_prompt: str) -> tuple[ChatMessage, .
         said.append(ChatMessage("system", system))
     for place, message in enumerate(asked.messages):
         said.extend(_messages(message, f"messages[{place}]"))
-    return with_one_system_prompt(_joined(said))
-
-
-def _joined(said: list[ChatMessage]) -> list[ChatMessage]:
-    """Turns of one role that follow each other are one, as this API has it: many chat templates refuse them."""
-    joined: list[ChatMessage] = []
-    for one in said:
-        if joined and one.role == joined[-1].role and one.role in ("user", "assistant"):
-            before = joined.pop()
-            text = "\n\n".join(filter(None, (before.content, one.content)))
-            one = ChatMessage(one.role, text, (*before.tool_calls, *one.tool_calls))
-        joined.append(one)
-    return joined
+    return with_one_system_prompt(with_turns_joined(said))
 
 
 def offer_of(asked: Countable) -> Offer:

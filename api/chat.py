@@ -13,7 +13,7 @@ from api import bodies
 from api.callers import Caller
 from api.chat_rendering import ChatRenderer, whole_chat
 from api.conversation import Message, messages_of
-from api.errors import unsupported
+from api.errors import invalid, unsupported
 from api.sampling import SamplingFields, sampling_of, seeded
 from api.serving import Job, serve
 from api.streams import StreamNote
@@ -117,7 +117,10 @@ def template_options(fields: ThinkingFields) -> str:
     given = bodies.text_of(fields.chat_template_kwargs)
     if given and not given.startswith("{"):
         raise unsupported("“chat_template_kwargs” must be a JSON object.", "chat_template_kwargs")
-    options |= json.loads(given) if given else {}
+    try:
+        options |= json.loads(given) if given else {}
+    except (ValueError, RecursionError) as error:
+        raise invalid("“chat_template_kwargs” cannot be read.", "chat_template_kwargs") from error
     return json.dumps(options) if options else ""
 
 
@@ -171,7 +174,7 @@ def _sampling(asked: ChatRequest, own: SamplingParams, offer: Offer) -> Sampling
             raise unsupported("“top_logprobs” needs “logprobs”: true.", "top_logprobs")
         more["logprobs"] = asked.top_logprobs or 0
     output = offer.output_or(output_of(asked.response_format), "response_format")
-    return sampling_of(asked, own, output=output, **more)
+    return offer.unstopped(sampling_of(asked, own, output=output, **more))
 
 
 def output_of(form: ResponseFormat | None) -> OutputFormat | None:

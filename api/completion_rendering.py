@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from api.answer import Answer, Begins, Breaks, Ends, Part, Said, total
+from api.answer import Answer, Begins, Breaks, Ends, Part, Said, total_of_prompts
 from api.chat_rendering import DONE, finite, timings, usage
 from api.streams import StreamNote, data
 from inference.types import SampledToken, Usage
@@ -63,14 +63,14 @@ class CompletionRenderer:
 def whole_completion(note: StreamNote, per_prompt: int, answers: list[Answer]) -> dict[str, Any]:
     """`per_prompt`: answers to each prompt, in order."""
     ends = [answer.end for answer in answers if answer.end]
-    groups = [ends[start : start + per_prompt] for start in range(0, len(ends), per_prompt)]
+    used = total_of_prompts([end.usage for end in ends], per_prompt=per_prompt)
     return {
         "id": note.id,
         "object": "text_completion",
         "created": note.created,
         "model": note.model,
         "choices": [_choice(note, index, one) for index, one in enumerate(answers)],
-        "usage": usage(_sum([total([end.usage for end in group]) for group in groups])),
+        "usage": usage(used),
         "timings": timings(ends[0].timings, ends[0].usage),
     }
 
@@ -97,11 +97,3 @@ def logprobs(tokens: Sequence[SampledToken], *, offset: int) -> dict[str, Any]:
         ],
         "text_offset": offsets,
     }
-
-
-def _sum(usages: list[Usage]) -> Usage:
-    return Usage(
-        prompt_tokens=sum(one.prompt_tokens for one in usages),
-        completion_tokens=sum(one.completion_tokens for one in usages),
-        cached_tokens=sum(one.cached_tokens for one in usages),
-    )

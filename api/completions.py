@@ -70,13 +70,13 @@ def _job(asked: CompletionRequest, target: Target) -> Job:
         whole=partial(whole_completion, note, count),
         stream=bool(asked.stream),
         outlives=bool(asked.resumable),
+        num_prompts=len(prompts),
     )
 
 
 def _generation(asked: CompletionRequest, target: Target, note: StreamNote) -> GenerationRequest:
     own = msgspec.structs.replace(target.answering.sampling, max_tokens=DEFAULT_MAX_TOKENS)
-    wanted = asked.logprobs is not None and asked.logprobs is not False
-    logprobs = int(asked.logprobs or 0) if wanted else None
+    logprobs = int(asked.logprobs or 0) if _wants_logprobs(asked) else None
     return GenerationRequest(
         generation_id=note.id,
         model=target.spec,
@@ -98,9 +98,14 @@ def _note(asked: CompletionRequest, target: Target, prompts: list[RawPrompt]) ->
         model=target.name,
         names=target.names,
         include_usage=bool(options and options.include_usage),
-        logprobs=asked.logprobs is not None and asked.logprobs is not False,
+        logprobs=_wants_logprobs(asked),
         more={"echo": prompts[0].text} if asked.echo else {},
     )
+
+
+def _wants_logprobs(asked: CompletionRequest) -> bool:
+    """0 is of the tokens that were chosen alone."""
+    return asked.logprobs is not None and asked.logprobs is not False
 
 
 def _prompts(given: str | list[Any]) -> list[RawPrompt]:
@@ -133,5 +138,5 @@ def _refuse_unsupported(asked: CompletionRequest) -> None:
         raise unsupported("“best_of” is not there. Ask for “n” answers and choose.", "best_of")
     many = isinstance(asked.prompt, list) and len(_prompts(asked.prompt)) > 1
     is_text = isinstance(asked.prompt, str) or all(isinstance(one, str) for one in asked.prompt)
-    if asked.echo and (many or not is_text or asked.logprobs):
+    if asked.echo and (many or not is_text or _wants_logprobs(asked)):
         raise unsupported("“echo” repeats one text, without “logprobs” of it.", "echo")

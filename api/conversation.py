@@ -64,6 +64,19 @@ def with_one_system_prompt(messages: Sequence[ChatMessage]) -> tuple[ChatMessage
     return (*first, *rest)
 
 
+def with_turns_joined(said: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Turns of one role that follow each other are one: an answer and its calls, and what many chat templates
+    refuse."""
+    joined: list[ChatMessage] = []
+    for one in said:
+        if joined and one.role == joined[-1].role and one.role in ("user", "assistant"):
+            before = joined.pop()
+            text = "\n\n".join(filter(None, (before.content, one.content)))
+            one = ChatMessage(one.role, text, (*before.tool_calls, *one.tool_calls))
+        joined.append(one)
+    return joined
+
+
 def text_of_parts(content: str | Sequence[Part] | None, field: str) -> str:
     if content is None or isinstance(content, str):
         return content or ""

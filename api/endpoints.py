@@ -8,12 +8,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import msgspec
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from api import metrics, request_ids
 from api.admission import count_request
 from api.callers import Caller, caller_of
-from api.errors import ApiError, of_inference
+from api.errors import ApiError, invalid, of_inference
 from inference.errors import InferenceError
 
 Handler = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
@@ -35,6 +36,8 @@ def endpoint(name: str, *, needs_key: bool = True, **handlers: Handler) -> Handl
             response = refusal(request, error)
         except InferenceError as error:
             response = refusal(request, of_inference(error.info))
+        except SuspiciousOperation as error:  # far too many fields in the address, for one
+            response = refusal(request, invalid(f"{error}"))
         except Exception:
             logger.exception("api failed request=%s", request_ids.of(request))
             response = refusal(request, broken())

@@ -43,7 +43,7 @@ class ResponseRenderer:
                 self._text += text
                 return [self._event("response.function_call_arguments.delta", delta=text)]
             case Ends():
-                return [*self._closed(), self._completed(part)]
+                return [*self._closed(is_cut=part.reason == "length"), self._completed(part)]
             case Breaks(error):
                 return [self._broken(error), self._failed(error)]
 
@@ -68,10 +68,11 @@ class ResponseRenderer:
         self._items.append(item)
         yield self._event("response.output_item.added", bare=True, **self._place(), item=empty)
 
-    def _closed(self) -> Iterator[bytes]:
+    def _closed(self, *, is_cut: bool = False) -> Iterator[bytes]:
         if not self._kind:
             return
         item = self._items[-1]
+        item["status"] = _status(is_cut)
         if "content" in item:
             item["content"][0]["text"] = self._text
             yield self._event(f"{_text_event(self._kind)}.done", text=self._text, content_index=0)
@@ -124,6 +125,8 @@ def whole_response(note: StreamNote, answers: list[Answer]) -> dict[str, Any]:
         items.append(message_item(note, len(items), answer.text))
     for place, call in enumerate(answer.calls):
         items.append({**call_item(note, place, call.name), "arguments": call.arguments})
+    if items:
+        items[-1]["status"] = _status(answer.end is not None and answer.end.reason == "length")
     return body(note, items, answer.end)
 
 
@@ -186,6 +189,11 @@ def call_item(note: StreamNote, index: int, name: str) -> dict[str, Any]:
         "name": name,
         "arguments": "",
     }
+
+
+def _status(is_cut: bool) -> str:
+    """Of an item: a call that was cut off is not to be carried out."""
+    return "incomplete" if is_cut else "completed"
 
 
 def _text_event(kind: str) -> str:

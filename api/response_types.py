@@ -8,9 +8,16 @@ import msgspec
 
 from api import bodies
 from api.chat import ThinkingFields
-from api.conversation import ROLES, Part, called, text_of_parts, with_one_system_prompt
+from api.conversation import (
+    ROLES,
+    Part,
+    called,
+    text_of_parts,
+    with_one_system_prompt,
+    with_turns_joined,
+)
 from api.errors import invalid, unsupported
-from api.tools import Offer, choose
+from api.tools import ONLY_FUNCTIONS, Offer, choose
 from inference.types import ChatMessage, OutputFormat, Tool
 
 
@@ -65,7 +72,7 @@ class ResponsesRequest(ThinkingFields, kw_only=True):
     text: TextOptions | None = None
     reasoning: Reasoning | None = None
     top_logprobs: int | None = None
-    metadata: dict[str, Any] | None = None
+    metadata: dict[str, str] | None = None
     resumable: bool | None = None
     # Known, and not there.
     previous_response_id: str | None = None
@@ -97,7 +104,7 @@ def messages_of(asked: ResponsesRequest, *, system_prompt: str) -> tuple[ChatMes
         [Item(role="user", content=asked.input)] if isinstance(asked.input, str) else asked.input
     )
     said = [one for place, item in enumerate(items) for one in _messages(item, f"input[{place}]")]
-    said = _joined(said)
+    said = with_turns_joined(said)
     if asked.instructions:
         said.insert(0, ChatMessage("system", asked.instructions))
     elif system_prompt and not any(one.role == "system" for one in said):
@@ -114,6 +121,8 @@ def offer_of(asked: ResponsesRequest) -> Offer:
         for one in asked.tools or ()
     )
     choice = asked.tool_choice
+    if isinstance(choice, NamedTool) and choice.type != "function":
+        raise unsupported(ONLY_FUNCTIONS.format(choice.type[:40]), "tool_choice")
     wanted = f"={choice.name}" if isinstance(choice, NamedTool) else choice or "auto"
     strict = frozenset(one.name for one in asked.tools or () if one.strict)
     return choose(tools, wanted, strict=strict)
@@ -147,15 +156,3 @@ def _messages(item: Item, field: str) -> list[ChatMessage]:
         case "reasoning":
             return []
     raise unsupported(f"“{item.type[:40]}” cannot be taken here.", f"{field}.type")
-
-
-def _joined(said: list[ChatMessage]) -> list[ChatMessage]:
-    """What an assistant said and the calls that it made with it are one message."""
-    joined: list[ChatMessage] = []
-    for one in said:
-        if one.tool_calls and joined and joined[-1].role == "assistant":
-            calls = (*joined[-1].tool_calls, *one.tool_calls)
-            joined[-1] = ChatMessage("assistant", joined[-1].content, calls)
-        else:
-            joined.append(one)
-    return joined

@@ -95,9 +95,10 @@ def _repeated(asked: ResponsesRequest) -> dict[str, Any]:
 
 def _sampling(asked: ResponsesRequest, own: SamplingParams, offer: Offer) -> SamplingParams:
     limit = asked.max_output_tokens
-    return sampling_of(
+    params = sampling_of(
         asked,
         own,
         output=offer.output_or(output_of(asked), "text.format"),
         max_tokens=asked.max_tokens if limit is None else limit,
     )
+    return offer.unstopped(params)

@@ -35,8 +35,10 @@ RENDERERS: dict[str, Renderers] = {
 async def read_stream(
     request: HttpRequest, caller: Caller, stream_id: str
 ) -> StreamingHttpResponse:
-    last = request.headers.get(HEADER, "")
-    after = request.GET.get("after", "") or last.rpartition(":")[2] or "0"
+    of, _, number = request.headers.get(HEADER, "").rpartition(":")
+    if of not in ("", stream_id):
+        raise invalid(f"“{HEADER}” names an event of another stream.", "after")
+    after = request.GET.get("after", "") or number or "0"
     return await resumed(caller, stream_id, after)
 
 

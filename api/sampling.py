@@ -49,6 +49,7 @@ PLAIN = tuple(
     name for name in SamplingParams.__struct_fields__ if name in SamplingFields.__struct_fields__
 )
 RANDOM_SEED = -1  # as llama.cpp and Ollama say it
+MOST_TOKENS = 2**31
 NOT_PLAIN = ("stop", "logit_bias")
 
 
@@ -109,6 +110,9 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
 
 def _biases(biases: dict[str, float] | None) -> tuple[tuple[int, float], ...]:
     try:
-        return tuple((int(token), bias) for token, bias in (biases or {}).items())
+        found = tuple((int(token), bias) for token, bias in (biases or {}).items())
     except ValueError as error:
         raise invalid("“logit_bias” is by token number: {“123”: -100}.", "logit_bias") from error
+    if any(not 0 <= token < MOST_TOKENS for token, _ in found):
+        raise invalid("“logit_bias” names a token that no model has.", "logit_bias")
+    return found

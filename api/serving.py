@@ -21,7 +21,8 @@ from inference.types import Event, GenerationRequest, Moved
 
 @dataclass(frozen=True)
 class Job:
-    """`requests`: one for each answer. `whole`: the response's body from the answers."""
+    """`requests`: one for each answer; `num_prompts`: to so many prompts. `whole`: the response's body from
+    the answers."""
 
     admission: Admission
     requests: Sequence[GenerationRequest]
@@ -30,6 +31,7 @@ class Job:
     whole: Callable[[list[Answer]], object]
     stream: bool
     outlives: bool = False
+    num_prompts: int = 1
 
 
 async def serve(job: Job) -> HttpResponse | StreamingHttpResponse:
@@ -58,7 +60,8 @@ def as_json(
 
 async def _streamed(job: Job, runs: list[Run]) -> StreamingHttpResponse:
     if len(runs) > 1:
-        return await several_streamed(job.note, runs, job.renderer)
+        per_prompt = len(runs) // job.num_prompts
+        return await several_streamed(job.note, runs, job.renderer, per_prompt=per_prompt)
     run = runs[0]
     events = run.events()
     came = await until_decided(events)

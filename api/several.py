@@ -1,4 +1,4 @@
-"""Several answers to one prompt in one stream. It has no ids: how they mix is nobody's to repeat."""
+"""Several answers in one stream. It has no ids: how they mix is nobody's to repeat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 from django.http import StreamingHttpResponse
 
 from api import streams
-from api.answer import Breaks, Ends, Part, total
+from api.answer import Breaks, Ends, Part, total_of_prompts
 from api.errors import ApiError, of_inference
 from api.running import Run, failure, until_decided
 from api.streams import Renderer, StreamNote
@@ -40,9 +40,9 @@ class Opened:
 
 
 async def several_streamed(
-    note: StreamNote, runs: list[Run], renderers: Renderers
+    note: StreamNote, runs: list[Run], renderers: Renderers, *, per_prompt: int
 ) -> StreamingHttpResponse:
-    """Raises the error of the one that failed at once."""
+    """`per_prompt`: answers to each prompt. Raises the error of the one that failed at once."""
     events = [run.events() for run in runs]
     came = await asyncio.gather(*(until_decided(one) for one in events))
     for beginning in came:
@@ -54,16 +54,18 @@ async def several_streamed(
         for run in runs:
             run.abandon()
 
-    return streams.response(_mixed(note, opened, renderers), close=close)
+    return streams.response(_mixed(note, opened, renderers, per_prompt), close=close)
 
 
-async def _mixed(note: StreamNote, opened: list[Opened], make: Renderers) -> AsyncIterator[bytes]:
+async def _mixed(
+    note: StreamNote, opened: list[Opened], make: Renderers, per_prompt: int
+) -> AsyncIterator[bytes]:
     queue: asyncio.Queue[tuple[int, Part]] = asyncio.Queue(MAX_AHEAD)
     tasks = [
         asyncio.create_task(_read(one, index, note, queue)) for index, one in enumerate(opened)
     ]
     renderers = [make(note, index=index) for index in range(len(opened))]
-    usages: list[Usage] = []
+    usages: dict[int, Usage] = {}
     try:
         while len(usages) < len(opened):
             try:
@@ -73,13 +75,15 @@ async def _mixed(note: StreamNote, opened: list[Opened], make: Renderers) -> Asy
                 yield streams.comment(None)
                 continue
             if isinstance(part, Ends):
-                usages.append(part.usage)
+                usages[index] = part.usage
                 yield renderers[index].ending(part)
             elif written := b"".join(renderers[index].render(part)):
                 yield written
             if isinstance(part, Breaks):
                 return
-        yield b"".join(renderers[0].closing(total(usages)))
+        in_order = [usages[index] for index in sorted(usages)]
+        used = total_of_prompts(in_order, per_prompt=per_prompt)
+        yield b"".join(renderers[0].closing(used))
     finally:
         for task, one in zip(tasks, opened, strict=True):
             task.cancel()

@@ -13,9 +13,9 @@ from accounts.key_models import Scope
 from api.callers import Caller
 from api.metrics import REGISTRY
 from api.serving import as_json
+from api.targets import usable_models
 from inference.types import ModelStatus, ServiceStatus
 from models_app.loading import aservice_status
-from models_app.models import CatalogEntry
 
 _started_at = time.time()
 STARTED = Gauge("minerva_web_start_time_seconds", "Unix time.", registry=REGISTRY)
@@ -31,12 +31,13 @@ BY_MODEL = (LOADED, RUNNING, WAITING, MEMORY)
 async def metrics(request: HttpRequest, caller: Caller) -> HttpResponse:
     caller.require(Scope.MANAGE)
     service = await aservice_status()
-    names = await _names(service)
+    names = await _names(service, caller)
     UP.set(service is not None)
     for gauge in BY_MODEL:
         gauge.clear()
     for status in service.models if service else ():
-        _measure(names[status.model_id], status)
+        if name := names.get(status.model_id):
+            _measure(name, status)
     return HttpResponse(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
 
 
@@ -44,7 +45,7 @@ async def stats(request: HttpRequest, caller: Caller) -> HttpResponse:
     """What is loaded and who is busy, as JSON."""
     caller.require(Scope.MANAGE)
     service = await aservice_status()
-    names = await _names(service)
+    names = await _names(service, caller)
     models = [
         {
             "id": names[one.model_id],
@@ -59,6 +60,7 @@ async def stats(request: HttpRequest, caller: Caller) -> HttpResponse:
             "load_seconds": one.load_seconds,
         }
         for one in (service.models if service else ())
+        if one.model_id in names
     ]
     return as_json(
         {
@@ -83,7 +85,11 @@ def _measure(name: str, status: ModelStatus) -> None:
 
 
 @in_database
-def _names(service: ServiceStatus | None) -> dict[str, str]:
-    ids = [one.model_id for one in service.models] if service else []
-    named = {str(one.pk): one.name for one in CatalogEntry.objects.filter(pk__in=ids)}
-    return {one: named.get(one, one) for one in ids}
+def _names(service: ServiceStatus | None, caller: Caller) -> dict[str, str]:
+    """What GET /v1/models calls them, of those that the key is for; by their ids. One that is gone from there
+    and still loaded has its id, for keys that are for all."""
+    is_for_all = caller.key is None or not caller.key.model_ids
+    ids = [one.model_id for one in service.models] if service and is_for_all else []
+    return {one: one for one in ids} | {
+        str(one.pk): name for name, one in usable_models(caller).items()
+    }

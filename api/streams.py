@@ -76,6 +76,11 @@ class Numbered:
         self._after = after
         self._number = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """An event was written."""
+        return self._number > self._after
+
     def feed(self, event: Event) -> bytes:
         return b"".join(self._written(self._reader.feed(event)))
 
@@ -97,8 +102,7 @@ def data(value: object, *, name: str = "") -> bytes:
 
 
 def comment(event: Event | None) -> bytes:
-    """What is waited for, for people who look; clients skip it. One line, as the blank one that ends an event
-    makes an empty event of it for OpenAI's client, which remembers the id of the last one."""
+    """One line of what is waited for, for people who look; clients skip it."""
     match event:
         case Queued(position=position, expected_seconds=seconds):
             about = "" if seconds is None else f", about {seconds:.0f} s"
@@ -119,13 +123,13 @@ async def written(
             yield part
     for told in [event for event in came if isinstance(event, Moved)] + list(came[-1:]):
         if isinstance(told, Queued | Loading | Moved):
-            yield comment(told)
+            yield comment(told) + _gap(numbered)
     spoke_at = time.monotonic()
     try:
         async for news in events:
             part = numbered.feed(news) if news is not None else b""
             if not part and _is_due(news, spoke_at):
-                part = comment(news)
+                part = comment(news) + _gap(numbered)
             if part:
                 spoke_at = time.monotonic()
                 yield part
@@ -133,6 +137,12 @@ async def written(
         yield numbered.broken(error)
     except InferenceError as error:
         yield numbered.broken(of_inference(error.info))
+
+
+def _gap(numbered: Numbered) -> bytes:
+    """Behind a comment. OpenAI's client remembers the id of the last event, and a blank line that follows one
+    is an empty event to it, on which it fails."""
+    return b"" if numbered.has_begun else b"\n"
 
 
 def response(

@@ -16,9 +16,10 @@ import msgspec
 from api import bodies
 from api.errors import invalid, unsupported
 from inference.output_format import REFUSED
-from inference.types import OutputFormat, Tool
+from inference.types import OutputFormat, SamplingParams, Tool
 
 Choice = Literal["auto", "none", "required"]
+ONLY_FUNCTIONS = "“tool_choice” can name a function, and is not taken as “{}”: send those tools only that may be called."
 ANY_OBJECT = {"type": "object"}
 
 
@@ -54,8 +55,12 @@ class Offer:
     @property
     def output(self) -> OutputFormat | None:
         """The form of a call that has to come."""
-        if not self.forced:
-            return None
+        try:
+            return self._form_of_call() if self.forced else None
+        except RecursionError as error:
+            raise invalid("The parameters of a tool are nested too deeply.", "tools") from error
+
+    def _form_of_call(self) -> OutputFormat:
         tools = [tool for tool in self.tools if tool.name in self.forced]
         if len(tools) == 1:
             schema = _schema(tools[0], is_strict=tools[0].name in self.strict)
@@ -73,6 +78,10 @@ class Offer:
                 field,
             )
         return form
+
+    def unstopped(self, params: SamplingParams) -> SamplingParams:
+        """A call that has to come is written to its end, whatever is in it."""
+        return msgspec.structs.replace(params, stop=()) if self.forced else params
 
     def _any_of(self, tools: list[Tool]) -> dict[str, Any]:
         """References lead to the top of a schema: what they name goes there, by tool."""
@@ -121,6 +130,8 @@ def _function(tool: GivenTool, field: str) -> FunctionTool:
 
 def _wanted(choice: Choice | NamedTool | None) -> str:
     if isinstance(choice, NamedTool):
+        if choice.type != "function":
+            raise unsupported(ONLY_FUNCTIONS.format(choice.type[:40]), "tool_choice")
         if choice.function is None:
             raise invalid("“tool_choice” names no function.", "tool_choice")
         return f"={choice.function.name}"

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from minerva_site.hosts import normal_authority
-from minerva_site.refusal_page import CONTENT_SECURITY_POLICY, page_of
+from minerva_site.refusal_page import CONTENT_SECURITY_POLICY, api_error_of, page_of
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -152,9 +152,10 @@ async def refuse(scope: Scope, send: Send, status: int, title: str, sentence: st
         # Before it was accepted, a close is answered as 403.
         await send({"type": "websocket.close", "code": 4003})
         return
-    body = page_of(title, sentence)
+    is_program = scope["path"].startswith(API_PATHS)
+    body = api_error_of(sentence, "refused") if is_program else page_of(title, sentence)
     headers = [
-        (b"content-type", b"text/html; charset=utf-8"),
+        (b"content-type", b"application/json" if is_program else b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", CONTENT_SECURITY_POLICY),

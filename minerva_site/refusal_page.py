@@ -1,8 +1,9 @@
-"""The page of a request that the gate refused. It brings its style along: at an address that is refused
+"""What a request gets that was refused before the application saw it. The page brings its style along: at an address that is refused
 nothing else would come, no style sheet and no picture. The style's hash lets it in, and nothing else."""
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from hashlib import sha256
 from html import escape
@@ -34,6 +35,12 @@ _HASH = b64encode(sha256(STYLE.encode()).digest())
 CONTENT_SECURITY_POLICY = (
     b"default-src 'none'; style-src 'sha256-" + _HASH + b"'; frame-ancestors 'none'"
 )
+
+
+def api_error_of(sentence: str, kind: str) -> bytes:
+    """For a program: the shapes of both APIs in one."""
+    error = {"type": kind, "message": sentence, "code": kind}
+    return json.dumps({"type": "error", "error": error}).encode()
 
 
 def page_of(title: str, sentence: str) -> bytes:

@@ -13,7 +13,6 @@ Importing this module installs Twisted's reactor: only `minerva_site.web` does.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import socket
@@ -49,6 +48,7 @@ from minerva_site.limits import (
     discard_limit,
     first_byte_seconds,
 )
+from minerva_site.refusal_page import api_error_of
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class LimitedChannel(HTTPChannel):
         body = sentence + b"\n"
         kind = b"text/plain; charset=utf-8"
         if self.requested_path().startswith(API_PATHS):
-            kind, body = b"application/json", _as_api_error(sentence)
+            kind = b"application/json"
+            body = api_error_of(sentence.decode(), "request_too_large")
         self.transport.write(
             b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n"
             b"Content-Type: " + kind + b"\r\nX-Content-Type-Options: nosniff\r\n"
@@ -154,6 +155,8 @@ class LimitedRequest(WebRequest):
         if channel is not None and channel.is_stuck(len(message.get("body", b""))):
             channel.transport.abortConnection()
             return
+        if self.method == b"HEAD":  # Twisted itself keeps back the first piece of a stream only
+            message = {**message, "body": b""}
         super().handle_reply(message)
 
     def basic_error(self, status: int, status_text: bytes, body: str) -> None:
@@ -317,12 +320,6 @@ def _with_tls(factory: HTTPFactory, files: CertificateFiles | None) -> Any:
     context.getContext().set_min_proto_version(SSL.TLS1_2_VERSION)
     context.getContext().use_certificate_chain_file(str(files.certificate))
     return TLSMemoryBIOFactory(context, False, factory)
-
-
-def _as_api_error(sentence: bytes) -> bytes:
-    """The only error of the API that is answered here; its two shapes in one."""
-    error = {"type": "request_too_large", "message": sentence.decode(), "code": "request_too_large"}
-    return json.dumps({"type": "error", "error": error}).encode()
 
 
 def _end_process_after(seconds: float) -> None:

@@ -24,6 +24,15 @@ import gguf
 import numpy as np
 import numpy.typing as npt
 
+# Refuses two turns of one role that follow each other.
+ALTERNATES = (
+    "{% for message in messages %}"
+    "{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('Conversation roles must alternate') }}"
+    "{% endif %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}<|im_start|>assistant\n"
+)
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
     "{{ message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +16,10 @@ from django.test import AsyncClient, AsyncRequestFactory
 from accounts import keys
 from accounts.key_models import ApiKey, Scope
 from accounts.models import Quota, User
-from api import middleware, rates
-from models_app import loading
+from api import middleware, rates, state_views
+from inference.types import ModelState, ModelStatus, ServiceStatus
+from models_app import catalog, loading
+from models_app.models import CatalogEntry
 
 CHAT = "/v1/chat/completions"
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -47,6 +52,24 @@ async def post(
     return await AsyncClient().post(
         path, data, content_type=content_type, headers={"Authorization": f"Bearer {key}", **headers}
     )
+
+
+@pytest.fixture
+def twin(entry: CatalogEntry) -> Iterator[CatalogEntry]:
+    """Another model of the same name."""
+    path = Path(entry.path).parent / "twin" / Path(entry.path).name
+    path.parent.mkdir()
+    shutil.copy(entry.path, path)
+    catalog.scan()
+    yield CatalogEntry.objects.get(path=str(path))
+    shutil.rmtree(path.parent)
+
+
+def answering(value: Any) -> Any:
+    async def answer(*_: Any, **__: Any) -> Any:
+        return value
+
+    return answer
 
 
 def code_of(answer: Any) -> str:
@@ -160,6 +183,29 @@ async def test_figures_are_for_administrators_whose_key_says_so(ada, grace, entr
     assert statuses == [401, 403, 403, 200]
 
 
+async def test_figures_have_the_names_of_the_list_and_are_of_the_keys_models(
+    ada, entry, twin, monkeypatch
+):
+    from asgiref.sync import sync_to_async
+
+    loaded = [ModelStatus(model_id=str(one.pk), state=ModelState.READY) for one in (entry, twin)]
+    monkeypatch.setattr(
+        state_views, "aservice_status", answering(ServiceStatus(pid=1, models=(*loaded,)))
+    )
+    of_all = await sync_to_async(made)(ada)
+    of_one = await sync_to_async(made)(ada, model_ids=[twin.pk])
+
+    listed = {one["id"] for one in (await get("/v1/models", of_all)).json()["data"]}
+    figures = {one["id"] for one in (await get("/v1/stats", of_all)).json()["models"]}
+    assert figures <= listed
+    assert len(figures) == 2
+    (its_own,) = (await get("/v1/stats", of_one)).json()["models"]
+    assert twin.pk.hex[:8] in its_own["id"]
+    measured = (await get("/metrics", of_one)).text
+    assert measured.count("minerva_model_ready{") == 1
+    assert its_own["id"] in measured
+
+
 async def test_a_key_for_some_models_knows_of_no_others(ada, entry):
     from uuid import uuid4
 
@@ -257,6 +303,8 @@ async def test_what_is_no_request_is_refused_in_words(key, body, content_type, s
         ("stop", [""]),
         ("stop", "x" * 257),
         ("logit_bias", {"x": 1}),
+        ("logit_bias", {"9" * 30: 1}),
+        ("logit_bias", {"-1": 1}),
         ("logit_bias", {"1": 101}),
         ("logit_bias", {str(one): 1 for one in range(1025)}),
         ("seed", -2),
@@ -270,6 +318,7 @@ async def test_what_is_no_request_is_refused_in_words(key, body, content_type, s
         ("tools", [{"type": "retrieval"}]),
         ("tools", [{"type": "function", "function": {"name": "a"}}] * 2),
         ("tool_choice", "required"),
+        ("tool_choice", {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}),
         ("tool_choice", {"type": "function", "function": {"name": "nowhere"}}),
         ("response_format", {"type": "xml"}),
         ("response_format", {"type": "json_schema", "json_schema": {"schema": {"minimum": 1}}}),
@@ -305,6 +354,48 @@ async def test_a_schema_that_is_nested_too_deeply_is_refused(key, depth):
     tools = [{"type": "function", "function": {"name": "a", "parameters": nested(depth)}}]
     asked = {"model": "plain", "messages": MESSAGES, "tools": tools, "tool_choice": "required"}
     assert (await post(CHAT, asked, key)).status_code == 400
+
+
+async def test_what_python_cannot_read_is_the_requests_fault(key):
+    deep = '{"type":"array","items":' * 900 + "{}" + "}" * 900
+    tool = '{"type":"function","function":{"name":"a","parameters":' + deep + "}}"
+    fields = (
+        '"chat_template_kwargs":{"x":' + "9" * 5000 + "}",
+        '"tools":[' + tool + '],"tool_choice":"required"',
+    )
+    for field in fields:
+        body = '{"model":"plain","messages":[{"role":"user","content":"x"}],' + field + "}"
+        answer = await post(CHAT, body.encode(), key)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (
+            400,
+            "invalid_request_error",
+        )
+
+    answer = await get("/v1/models?" + "&".join(f"x{n}=1" for n in range(300)), key)
+    assert (answer.status_code, code_of(answer)) == (400, "invalid_value")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/responses", {"input": "x", "stream": True, "metadata": {"x": 10**30}}),
+        ("/v1/responses", {"input": "x", "tool_choice": {"type": "allowed_tools"}}),
+        ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "mcp_servers": [{"url": "x"}]}),
+        ("/v1/messages", {"messages": MESSAGES, "max_tokens": 9, "output_format": {"type": "x"}}),
+        ("/v1/completions", {"prompt": "x", "echo": True, "logprobs": 0}),
+    ],
+)
+async def test_what_would_change_the_result_is_refused(key, path, body):
+    answer = await post(path, {"model": "plain", **body}, key)
+
+    assert answer.status_code == 400, answer.text
+
+
+async def test_an_event_of_another_stream_is_no_place_to_read_on_from(key):
+    answer = await get("/v1/streams/chatcmpl-a", key, **{"Last-Event-ID": "chatcmpl-b:3"})
+
+    assert answer.status_code == 400
+    assert "another stream" in answer.json()["error"]["message"]
 
 
 async def test_the_service_that_does_not_answer_is_worth_waiting_for(key, monkeypatch):

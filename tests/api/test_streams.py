@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
-import pytest
 from openai._streaming import SSEDecoder
 from openai.types.responses import ResponseErrorEvent, ResponseFailedEvent
 
+from api import streams
 from api.answer import Begins, Breaks, Part, Said
+from api.chat_rendering import ChatRenderer
 from api.errors import ApiError
 from api.response_rendering import ResponseRenderer
-from api.streams import StreamNote, comment, data
-from inference.types import Event, Loading, Moved, Queued
+from api.streams import Numbered, StreamNote, written
+from inference.types import (
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    Loading,
+    Moved,
+    Prefill,
+    Queued,
+    Timings,
+    Usage,
+)
 
 MORE = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+TIMINGS = Timings(time_to_first_token=0.1, decode=0.1, total=0.2)
+END = Finished(FinishReason.STOP, Usage(prompt_tokens=1, completion_tokens=1), TIMINGS)
 NOTE = StreamNote(kind="x", id="s", user=1, key="", created=0, model="m", more=MORE)
 
 
-@pytest.mark.parametrize(
-    "event",
-    [
-        None,
-        Queued(position=2, expected_seconds=3.0),
-        Loading(fraction=0.4),
-        Moved(model_id="1", name="other", reason="because"),
-    ],
-)
-def test_a_comment_between_two_events_is_no_event_for_openais_client(event: Event | None):
-    stream = b"id: s:1\n" + data({"x": 1}) + comment(event) * 2 + b"id: s:2\n" + data({"x": 2})
+async def test_comments_are_no_events_for_openais_client(monkeypatch):
+    monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0)
+    loading, moved = Loading(fraction=0.4), Moved(model_id="1", name="other", reason="because")
 
-    assert [one.data for one in SSEDecoder().iter_bytes(iter([stream]))] == ['{"x":1}', '{"x":2}']
+    async def events() -> AsyncIterator[Event | None]:
+        for event in (
+            None,
+            Prefill(1, 2),
+            None,
+            loading,
+            None,
+            Delta("Owls ", 1),
+            None,
+            END,
+        ):
+            yield event
+
+    numbered = Numbered(NOTE, ChatRenderer(NOTE))
+    came: list[Event] = [Queued(position=2, expected_seconds=3.0), moved]
+    parts = [part async for part in written(came, events(), numbered)]
+
+    whole = b"".join(parts)
+    assert whole.startswith(b": moved to other: because\n\n")
+    assert whole.count(b": keep-alive\n") == 4
+    *told, end = [one.data for one in SSEDecoder().iter_bytes(iter([whole]))]
+    assert end == "[DONE]"
+    assert all(json.loads(one)["choices"] for one in told)
 
 
 def test_a_response_that_breaks_off_says_so_in_events_that_its_client_knows():

@@ -9,19 +9,12 @@ from typing import Any
 import anthropic
 import pytest
 
+from tests.made_models import ALTERNATES
 from tests.process.api_process import ApiProcess
 
 pytestmark = pytest.mark.process
 
 PLAIN = "The **answer** is here.\nIt has two lines."
-ALTERNATES = (
-    "{% for message in messages %}"
-    "{% if (message.role == 'user') != (loop.index0 % 2 == 0) %}"
-    "{{ raise_exception('Conversation roles must alternate') }}"
-    "{% endif %}"
-    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}<|im_start|>assistant\n"
-)
 SCRIPTS = {
     "plain": PLAIN,
     "thinks": "<think>\nTwo and two.\n</think>\n\nFour.",

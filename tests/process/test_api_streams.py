@@ -114,7 +114,8 @@ class Reader:
         while rest:
             size, _, rest = rest.partition(b"\r\n")
             body, rest = body + rest[: int(size or b"0", 16)], rest[int(size or b"0", 16) + 2 :]
-        return b"".join(part + b"\n\n" for part in body.split(b"\n\n") if part and part[:1] != b":")
+        lines = [line for line in body.split(b"\n") if line[:1] != b":"]
+        return b"\n".join(lines).lstrip(b"\n")
 
     def close(self) -> None:
         self.socket.close()
@@ -186,7 +187,7 @@ def test_who_waits_is_told_so_by_comments(api, key):
 
     waiting = Reader(api, {**BODY, "model": "endless"}, key)
 
-    head = waiting.until(rb"\r\n: queued 1, about \d+ s\n")
+    head = waiting.until(rb"\r\n: queued 1, about \d+ s\n\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert b"text/event-stream" in head
     for one in [*running, waiting]:
@@ -209,6 +210,8 @@ def test_a_stream_is_read_again_byte_for_byte_from_any_event(api, key, model):
         again = Reader(api, None, key, f"/v1/streams/{stream_id}?after={after}")
         again.rest()
         assert again.stream == b"".join(event + b"\n\n" for event in events[after:])
+    head = f"HEAD /v1/streams/{stream_id} HTTP/1.1\r\nHost: {api.web.host}\r\nAuthorization: Bearer {key}\r\n"
+    assert api.web.raw(f"{head}Connection: close\r\n\r\n".encode()).partition(b"\r\n\r\n")[2] == b""
     by_header = Reader(api, asked, key, **{"Last-Event-ID": ids[1]})
     by_header.rest()
     assert by_header.stream == b"".join(event + b"\n\n" for event in events[2:])

@@ -6,6 +6,7 @@ import base64
 import json
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import openai
@@ -67,6 +68,17 @@ def test_several_prompts_tokens_and_answers(client):
     by_text = client.completions.create(model="random", prompt="AB", max_tokens=5, seed=1)
     by_tokens = client.completions.create(model="random", prompt=[65, 66], max_tokens=5, seed=1)
     assert by_tokens.choices[0].text == by_text.choices[0].text
+
+
+def test_a_stream_of_several_prompts_counts_them_all(client):
+    asked: Any = {"model": "random", "prompt": ["One", "Two three"], "n": 2, "max_tokens": 3}
+    whole = client.completions.create(**asked).usage
+    chunks = client.completions.create(**asked, stream=True, stream_options={"include_usage": True})
+
+    used = [chunk.usage for chunk in chunks if chunk.usage][-1]
+
+    assert used.prompt_tokens == whole.prompt_tokens == 12
+    assert used.completion_tokens == whole.completion_tokens
 
 
 def test_the_prompt_is_repeated_where_asked(client):

@@ -307,6 +307,17 @@ def test_tools_and_a_form_of_the_answer_are_refused_together(client, choice):
     assert refused.value.code == "unsupported_parameter"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_that_has_to_come_is_not_stopped_by_a_text_in_it(client, stream):
+    options: dict[str, Any] = {"tools": [WEATHER], "tool_choice": "required", "stop": ['"']}
+    answer = chat(client, "random", stream=stream, seed=3, max_tokens=400, **options)
+    calls: Any = streamed_calls(answer)[0] if stream else answer.choices[0].message.tool_calls
+
+    (call,) = calls
+    arguments = call[1] if stream else call.function.arguments
+    assert json.loads(arguments)["city"] in ("Oslo", "Rome")
+
+
 def test_a_seed_of_minus_one_is_any(client):
     assert chat(client, "plain", seed=-1).choices[0].message.content == PLAIN
 

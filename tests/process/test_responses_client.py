@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import openai
 import pytest
 
+from tests.made_models import ALTERNATES
 from tests.process.api_process import ApiProcess
 
 pytestmark = pytest.mark.process
@@ -18,6 +19,7 @@ SCRIPTS = {
     "thinks": "<think>\nTwo and two.\n</think>\n\nFour.",
     "calls": 'Let me see.\n<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
     "random": {"printable": True},
+    "alternates": {"text": PLAIN, "chat_template": ALTERNATES},
 }
 WEATHER = {
     "type": "function",
@@ -108,10 +110,20 @@ def test_an_answer_fits_its_json_schema(client):
 
 
 @pytest.mark.parametrize("ask", [create, streamed])
-def test_an_answer_that_reaches_its_limit_is_incomplete(client, ask):
-    response = ask(client, "random", max_output_tokens=4)
+def test_turns_of_one_role_that_follow_each_other_are_one(client, ask):
+    said = [{"role": role, "content": "x"} for role in ("user", "user", "assistant", "assistant")]
 
-    assert response.status == "incomplete"
+    response = ask(client, "alternates", input=[*said, {"role": "user", "content": "y"}])
+
+    assert response.output_text == PLAIN
+
+
+@pytest.mark.parametrize("ask", [create, streamed])
+@pytest.mark.parametrize("tools", [{}, {"tools": [WEATHER], "tool_choice": "required"}])
+def test_an_answer_that_reaches_its_limit_is_incomplete(client, ask, tools):
+    response = ask(client, "random", max_output_tokens=4, **tools)
+
+    assert response.status == response.output[-1].status == "incomplete"
     assert response.incomplete_details.reason == "max_output_tokens"
 
 

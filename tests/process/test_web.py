@@ -202,6 +202,15 @@ def test_a_foreign_host_and_a_foreign_port_are_refused(web):
     assert web.request("GET", "/healthz", Host="127.0.0.1:1")[0] == 400
 
 
+def test_a_program_that_comes_by_another_name_is_told_so_in_json(web):
+    answer = web.raw(b"POST /v1/messages HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    told = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert told["type"] == "error"
+    assert "MINERVA_ALLOWED_HOSTS" in told["error"]["message"]
+
+
 def test_a_request_for_a_whole_address_is_refused(web):
     answer = web.raw(f"GET http://evil.example/ HTTP/1.1\r\nHost: {web.host}\r\n\r\n".encode())
 
