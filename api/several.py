@@ -72,7 +72,7 @@ async def _mixed(
                 async with asyncio.timeout(streams.KEEP_ALIVE_SECONDS):
                     index, part = await queue.get()
             except TimeoutError:
-                yield streams.comment(None)
+                yield streams.comment(None) + b"\n"  # there are no ids: see `streams`
                 continue
             if isinstance(part, Ends):
                 usages[index] = part.usage

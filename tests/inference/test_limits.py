@@ -88,7 +88,7 @@ def test_as_many_tools_as_there_may_be_are_taken():
         [Tool("a", description="x" * MAX_TOOLS_CHARACTERS)],
         [Tool("")],
         [Tool("a b")],
-        [Tool("x" * 65)],
+        [Tool("x" * 129)],
         [Tool("a", parameters="[]")],
         [Tool("a", parameters="{")],
         [Tool("a", parameters="[" * 100_000)],

@@ -243,7 +243,7 @@ def test_reasoning_is_shown_while_it_goes_on():
     [
         (CHATML, '<tool_call>{"name": "a b", "arguments": {}}</tool_call>'),
         (CHATML, '<tool_call>{"name": "a", "arguments": [1]}</tool_call>'),
-        (CHATML, '<tool_call>{"name": "' + "a" * 65 + '", "arguments": {}}</tool_call>'),
+        (CHATML, '<tool_call>{"name": "' + "a" * 129 + '", "arguments": {}}</tool_call>'),
         (CHATML, "<tool_call>" + "[" * 100_000 + "</tool_call>"),
         (GEMMA, "<start_function_call>weather<end_function_call>"),
         (DEEPSEEK, "<｜tool▁calls▁begin｜><｜tool▁calls▁end｜>"),
