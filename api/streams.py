@@ -118,12 +118,12 @@ async def written(
     came: Sequence[Event], events: AsyncIterator[Event | None], numbered: Numbered
 ) -> AsyncIterator[bytes]:
     """The stream's bytes, up to its end or to what broke it off."""
-    for event in came:
-        if part := numbered.feed(event):
-            yield part
     for told in [event for event in came if isinstance(event, Moved)] + list(came[-1:]):
         if isinstance(told, Queued | Loading | Moved):
             yield comment(told) + _gap(numbered)
+    for event in came:
+        if part := numbered.feed(event):
+            yield part
     spoke_at = time.monotonic()
     try:
         async for news in events:
