@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -134,7 +135,9 @@ def test_a_model_for_mlx_is_found_downloaded_and_listed_as_one(product_with_hub,
     expect(listed.get_by_text("MLX is not set up here")).to_be_visible()
 
 
-def test_a_folder_is_used_in_place_and_forgotten(product_with_hub, signed_in, model):
+def test_a_folder_is_used_in_place_and_forgotten(product_with_hub, signed_in, model, tmp_path):
+    used = tmp_path / "in place.gguf"  # others upload the model itself
+    shutil.copy(model, used)
     page = signed_in(product_with_hub, "/models/", expects=422)
     page.get_by_text("Use a folder in place").click()
     page.get_by_label("Path of a folder").fill("/etc")
@@ -143,13 +146,13 @@ def test_a_folder_is_used_in_place_and_forgotten(product_with_hub, signed_in, mo
         "This folder belongs to the system. Name one with models."
     )
 
-    page.get_by_label("Path of a folder").fill(str(model.parent))
+    page.get_by_label("Path of a folder").fill(str(tmp_path))
     page.get_by_role("button", name="Use it", exact=True).click()
-    listed = page.locator("[data-entry]", has_text=model.name)
+    listed = page.locator("[data-entry]", has_text=used.name)
     expect(listed).to_be_visible()
-    page.get_by_role("button", name=f"Forget {model.parent}").click()
+    page.get_by_role("button", name=f"Forget {tmp_path}").click()
     expect(listed).to_have_count(0)
-    assert model.exists()
+    assert used.exists()
 
 
 def test_without_javascript_the_same_is_found(product_with_hub, signed_in):
